@@ -1,0 +1,1 @@
+"""The read path: questions become SQL and rows become answers. It never writes telemetry."""

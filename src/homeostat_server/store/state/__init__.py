@@ -1,0 +1,1 @@
+"""Small transactional state (keys, later users, rules, dashboards): the only place that may import SQLAlchemy."""

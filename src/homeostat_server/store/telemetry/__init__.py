@@ -1,0 +1,1 @@
+"""The telemetry store on ClickHouse: the only place that may import an engine client."""
