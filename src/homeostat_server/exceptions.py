@@ -92,6 +92,17 @@ class Unauthenticated(RequestError):
     code = "unauthenticated"
     status = 401
 
+    def __init__(self, attempted: str, *, value: object = None, hint: str = "", reason: str = "missing") -> None:
+        """Describe the failure; `reason` is one word to count it by. Never pass a secret as the value."""
+        super().__init__(attempted, value=value, hint=hint)
+        self.reason = reason
+
+    @property
+    def challenge(self) -> str:
+        """Return what the answer's `WWW-Authenticate` header says (RFC 6750, section 3)."""
+        realm = 'Bearer realm="homeostat"'
+        return realm if self.reason == "missing" else f'{realm}, error="invalid_token"'
+
 
 class Forbidden(RequestError):
     """Refuse a known caller who may not do this."""
