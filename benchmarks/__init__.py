@@ -1,0 +1,1 @@
+"""Benchmarks of Homeostat: each module runs as `python -m benchmarks.<name>`."""

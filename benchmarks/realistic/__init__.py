@@ -1,0 +1,2 @@
+"""Realistic OTLP data for all benchmarks."""
+from benchmarks.realistic.generation import traces

@@ -1,0 +1,51 @@
+"""Generation: endless and counted streams of bodies of each signal.
+
+Invariant: equal arguments give equal bytes; with equal counts and arguments the signals refer to each other.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from benchmarks.realistic import landscape
+from benchmarks.realistic.bodies import Body, Style
+from benchmarks.realistic.spans import Forest, SpanRound
+
+SPANS_PER_ROUND: Final = 100_000
+"""Different spans before templates repeat (with fresh values): about 5,000 traces; 4 s to build, 60 MB."""
+
+
+def rounds(items: int, items_per_round: int) -> Iterator[tuple[int, int, float, float]]:
+    """Cut a count into rounds: (number, items, share of time at its start, share of time it takes)."""
+    done = 0
+    number = 0
+    while done < items:
+        size = min(items_per_round, items - done)
+        yield number, size, done / items, size / items
+        done += size
+        number += 1
+
+
+def traces(
+    spans: int,
+    *,
+    seed: int = 1,
+    start_ns: int,
+    span_of_time_s: float = 3600.0,
+    spans_per_body: int = 512,
+    style: Style = "collector",
+    spans_per_round: int = SPANS_PER_ROUND,
+) -> Iterator[Body]:
+    """Yield bodies that together hold exactly `spans` spans of whole traces, spread over the time from `start_ns`."""
+    company = landscape.build()
+    made: SpanRound | None = None
+    for number, size, begin, share in rounds(spans, spans_per_round):
+        if made is None or made.items != size:
+            forest = Forest.grown(company, seed=seed, spans=size)
+            made = SpanRound(forest, items_per_body=spans_per_body, style=style)
+        total_ns = span_of_time_s * 1e9
+        table = made.table(
+            seed=seed, round_number=number, start_ns=start_ns + int(begin * total_ns), window_ns=int(share * total_ns)
+        )
+        scratch = made.batch.scratch()
+        for template in made.batch.templates:
+            yield Body(template.stamp(table, scratch), template.items)
