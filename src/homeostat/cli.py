@@ -1,11 +1,95 @@
-"""The one command `homeostat`: a group whose sub-commands are found by entry point. It imports none of them itself."""
+"""The one command `homeostat`: a group whose sub-commands are found by entry point. It imports none of them by name.
+
+Any distribution adds commands by the entry-point group `homeostat.commands`. The server's are always announced, and say
+what to install when the extra `server` is not there.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
 
 import click
 
 import homeostat
 
+COMMANDS_GROUP: Final = "homeostat.commands"
 
-@click.group()
+_OWN_PACKAGES: Final = ("homeostat", "homeostat_server")
+
+
+class ExtraMissing(click.ClickException):
+    """Say that a command needs packages that are not installed."""
+
+    exit_code = 2
+
+    def __init__(self, command: str, module: str) -> None:
+        """Name the command that was asked for and the module it did not find."""
+        super().__init__(
+            f"`homeostat {command}` needs the server, and its module {module} is not installed.\n"
+            'Install it with: pip install "homeostat[server]"'
+        )
+
+
+class DiscoveringGroup(click.Group):
+    """Hold the commands that entry points announce beside its own."""
+
+    def __init__(self, *args: object, announced: Mapping[str, EntryPoint] | None = None, **kwargs: object) -> None:
+        """Take the announced commands; without them, those of the installed distributions."""
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own arguments, passed through
+        self._announced = announced
+
+    @property
+    def announced(self) -> Mapping[str, EntryPoint]:
+        """Return the entry points by command name."""
+        if self._announced is None:
+            self._announced = {point.name: point for point in entry_points(group=COMMANDS_GROUP)}
+        return self._announced
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, loading none."""
+        return sorted({*super().list_commands(ctx), *self.announced})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, loading it; one whose packages are missing becomes a command that says so."""
+        if cmd_name not in self.announced:
+            return super().get_command(ctx, cmd_name)
+        try:
+            command = self.announced[cmd_name].load()
+        except ModuleNotFoundError as error:
+            return _refusing(cmd_name, _missing_module(error))
+        assert isinstance(command, click.Command)  # an entry point that is none is its author's mistake
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a package that turns out to be missing only then is told in the same words."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise ExtraMissing(ctx.invoked_subcommand or "", _missing_module(error)) from error
+
+
+def _missing_module(error: ModuleNotFoundError) -> str:
+    """Return what is missing; a module of our own that is missing is a fault, not an extra, and is raised again."""
+    module = error.name or "?"
+    if module.partition(".")[0] in _OWN_PACKAGES:
+        raise error
+    return module
+
+
+def _refusing(name: str, module: str) -> click.Command:
+    def refuse(**_: object) -> None:
+        raise ExtraMissing(name, module)
+
+    return click.Command(
+        name,
+        callback=refuse,
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True},
+        help='Not installed: pip install "homeostat[server]".',
+    )
+
+
+@click.group(cls=DiscoveringGroup)
 def main() -> None:
     """Observability that closes the loop."""
 

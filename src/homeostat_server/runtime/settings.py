@@ -29,7 +29,7 @@ from homeostat_server.runtime.setting_kinds import (
 
 DEFAULT_ORIGIN: Final = "default"
 
-# Loopback, so that a first start is open to nobody else; the ports are those every OpenTelemetry SDK tries unconfigured.
+# Loopback, so that a first start is open to nobody else; the ports are those that an OpenTelemetry SDK tries by itself.
 _HTTP: Final = Address("127.0.0.1", 4318)
 _GRPC: Final = Address("127.0.0.1", 4317)
 
