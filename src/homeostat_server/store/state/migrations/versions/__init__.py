@@ -1,0 +1,1 @@
+"""One file a version: `r<number>_<what it makes>.py`."""
