@@ -120,11 +120,10 @@ class Telemetry:
         return encode(self._registry), content_type
 
     def _is_new(self, declared: Declared) -> bool:
-        known = self._declared.setdefault(declared.name, declared)
-        if known is declared and not _NAME.fullmatch(declared.name):
-            del self._declared[declared.name]
+        if not _NAME.fullmatch(declared.name):
             message = f"the metric {declared.name} is not named homeostat_…, in small letters"
             raise ValueError(message)
+        known = self._declared.setdefault(declared.name, declared)
         if known != declared:
             message = f"the metric {declared.name} is declared in two ways"
             raise ValueError(message)

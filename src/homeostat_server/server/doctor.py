@@ -92,14 +92,18 @@ def _check_folder_can_be_made(path: Path) -> Finding:
     return Finding(subject="data folder", verdict=Verdict.PROBLEM, detail=f"{path} cannot be made", hint=hint)
 
 
-def check_disk(settings: Settings) -> Finding:
+def _free_bytes(path: Path) -> int:
+    return shutil.disk_usage(path).free
+
+
+def check_disk(settings: Settings, *, free_bytes: Callable[[Path], int] = _free_bytes) -> Finding:
     """Say how much disk is left for the data folder."""
-    usage = shutil.disk_usage(_nearest_existing(settings.data_folder))
-    detail = f"{usage.free / GIBIBYTE:.1f} GiB free"
-    if usage.free < settings.spool_segment_bytes_max:
+    free = free_bytes(_nearest_existing(settings.data_folder))
+    detail = f"{free / GIBIBYTE:.1f} GiB free"
+    if free < settings.spool_segment_bytes_max:
         hint = "There is no room for one segment: free some, or name another folder with --data."
         return Finding(subject="disk", verdict=Verdict.PROBLEM, detail=detail, hint=hint)
-    if usage.free < FREE_DISK_WARNING_BYTES:
+    if free < FREE_DISK_WARNING_BYTES:
         hint = "Free some, or lower HOMEOSTAT_RETENTION_ORDINARY_DAYS."
         return Finding(subject="disk", verdict=Verdict.WARNING, detail=detail, hint=hint)
     return Finding(subject="disk", verdict=Verdict.OK, detail=detail)
