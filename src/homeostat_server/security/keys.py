@@ -70,11 +70,13 @@ class KeyRing:
         clock: Clock,
         telemetry: Telemetry,
         generate: Callable[[], Token] = generate_token,
+        refresh_every_s: float = REFRESH_EVERY_S,
     ) -> None:
         """Know no key yet: `start` or `refresh` reads them."""
         self._records = records
         self._clock = clock
         self._generate = generate
+        self._refresh_every_s = refresh_every_s
         self._snapshot = _Snapshot({}, float("-inf"))
         # One at a time: a slow read from before a revocation must not replace a newer one.
         self._refreshing = threading.Lock()
@@ -130,14 +132,14 @@ class KeyRing:
         """Make a key; the token in the answer is the only copy of its secret.
 
         Raises:
-            InvalidRequest: no scope is given, or a text is too long.
+            InvalidRequest: no scope is given, or a text is too long or cannot be printed.
             Conflict: there are as many active keys as there may be.
             StateUnavailable: the state database cannot take it now.
         """
         if not scopes:
             raise InvalidRequest("make an API key without a scope", hint="Give it ingest, read or both.")
-        _refuse_long_text("comment", comment, length_max=COMMENT_LENGTH_MAX)
-        _refuse_long_text("creator", created_by or "", length_max=CREATOR_LENGTH_MAX)
+        _refuse_odd_text("comment", comment, length_max=COMMENT_LENGTH_MAX)
+        _refuse_odd_text("creator", created_by or "", length_max=CREATOR_LENGTH_MAX)
         token = self._generate()
         key = ApiKey(
             id=token.id,
@@ -157,13 +159,16 @@ class KeyRing:
         return self._records.newest()
 
     def revoke(self, key_id: str) -> ApiKey:
-        """End a key for ever: here at once, in other processes within five seconds. Takes `hs_<id>` or the bare id.
+        """End a key for ever: here at once, in other processes within five seconds.
+
+        Args:
+            key_id: `hs_<id>`, the bare id, or the whole token, whose secret is not looked at.
 
         Raises:
             NotFound: there is no such key.
             StateUnavailable: the state database cannot take it now.
         """
-        key = self._records.revoke(key_id.removeprefix("hs_"), at_ns=self._clock.now_ns())
+        key = self._records.revoke(key_id.removeprefix("hs_").partition("_")[0], at_ns=self._clock.now_ns())
         self.refresh()
         return key
 
@@ -206,7 +211,7 @@ class KeyRing:
         return snapshot
 
     def _keep_refreshing(self) -> None:
-        while not self._stopping.wait(REFRESH_EVERY_S):
+        while not self._stopping.wait(self._refresh_every_s):
             self._try_refresh()
 
     def _try_refresh(self) -> None:
@@ -232,6 +237,8 @@ def _principal(key: ApiKey) -> Principal:
     return Principal(tenant=key.tenant, scopes=key.scopes, key_id=key.id)
 
 
-def _refuse_long_text(name: str, text: str, *, length_max: int) -> None:
-    if len(text) > length_max:
-        raise InvalidRequest(f"use this {name} for an API key", value=text, hint=f"At most {length_max} characters.")
+def _refuse_odd_text(name: str, text: str, *, length_max: int) -> None:
+    """Refuse what does not fit, or would write more than text to the terminal of whoever lists keys."""
+    if len(text) > length_max or not text.isprintable():
+        hint = f"At most {length_max} characters that can be printed, in one line."
+        raise InvalidRequest(f"use this {name} for an API key", value=text, hint=hint)

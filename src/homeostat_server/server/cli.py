@@ -7,7 +7,10 @@ import click
 from homeostat_server.runtime.resources import read_resources
 from homeostat_server.runtime.settings import SETTINGS, Settings
 from homeostat_server.server import doctor as examination
+from homeostat_server.server.cli_keys import key
 from homeostat_server.server.options import ServerCommand, setting_options, settings_of_process
+
+__all__ = ["doctor", "key", "up"]
 
 
 @click.command(cls=ServerCommand)
@@ -41,8 +44,3 @@ def _print_settings(settings: Settings) -> None:
     for setting in SETTINGS:
         shown = setting.show(getattr(settings, setting.name)) or "-"
         click.echo(f"{setting.name:<{width}}  {shown}  ({settings.origin(setting.name)})")
-
-
-@click.group()
-def key() -> None:
-    """Create, list and revoke the API keys that decide who may send and read."""

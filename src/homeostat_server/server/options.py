@@ -9,7 +9,7 @@ from collections.abc import Callable
 import click
 
 from homeostat_server.exceptions import HomeostatError
-from homeostat_server.runtime.settings import SETTINGS, Setting, Settings
+from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Setting, Settings
 from homeostat_server.runtime.settings_loading import load_settings, unknown_variables
 
 
@@ -41,6 +41,17 @@ def setting_options(function: Callable[..., object]) -> Callable[..., object]:
     for setting in reversed(SETTINGS):
         function = _option(setting)(function)
     return function
+
+
+def setting_options_named(*names: str) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """Give a command the options of these settings only; the others still come from variables and the file."""
+
+    def add(function: Callable[..., object]) -> Callable[..., object]:
+        for name in reversed(names):
+            function = _option(SETTINGS_BY_NAME[name])(function)
+        return function
+
+    return add
 
 
 def _option(setting: Setting) -> Callable[[Callable[..., object]], Callable[..., object]]:

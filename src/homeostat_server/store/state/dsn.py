@@ -49,3 +49,13 @@ def parse_state_dsn(text: str) -> URL:
         hint = "Install it: pip install 'homeostat[server,postgresql]'."
         raise SettingInvalid("find the PostgreSQL driver psycopg", hint=hint)
     return url.set(drivername=driver)
+
+
+def is_state_there(dsn: str) -> bool:
+    """Say whether there can be a database at a DSN: a missing SQLite file would be made by opening it.
+
+    Raises:
+        SettingInvalid: the DSN names no database that can be used.
+    """
+    url = parse_state_dsn(dsn)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
