@@ -1,2 +1,9 @@
-"""Realistic OTLP data for all benchmarks."""
-from benchmarks.realistic.generation import traces
+"""Realistic OTLP data for all benchmarks: fresh ids, times and values stamped into templates of real requests.
+
+Invariant: knows the wire format and nothing of the server that is measured.
+"""
+
+from benchmarks.realistic.bodies import Body, Style
+from benchmarks.realistic.generation import logs, traces
+
+__all__ = ["Body", "Style", "logs", "traces"]

@@ -143,13 +143,13 @@ def _http_server(node: Node, scene: Scene) -> Attributes:
 
 
 def _http_client(node: Node, scene: Scene) -> Attributes:
-    # The target is read from the child; a client without one met a peer that is not traced.
-    method = node.operation.name
-    host = node.operation.service.calls[scene.random.randrange(len(node.operation.service.calls))]
+    target = node.target or node.operation
+    method, _, route = target.subject.partition(" ")
+    host = f"{target.service.name}.shop.svc"
     return {
         "http.request.method": method,
-        "url.full": f"http://{host}.shop.svc:8080/{scene.number()}",
-        "server.address": f"{host}.shop.svc",
+        "url.full": f"http://{host}:8080{path_of(route, scene)}",
+        "server.address": host,
         "server.port": 8080,
         "http.response.status_code": _status(node, method, scene),
         "network.protocol.version": "1.1",

@@ -8,6 +8,7 @@ from typing import Final
 
 from benchmarks.realistic import landscape
 from benchmarks.realistic.bodies import Body, Style
+from benchmarks.realistic.records import LogRound
 from benchmarks.realistic.spans import Forest, SpanRound
 
 SPANS_PER_ROUND: Final = 100_000
@@ -36,16 +37,62 @@ def traces(
     spans_per_round: int = SPANS_PER_ROUND,
 ) -> Iterator[Body]:
     """Yield bodies that together hold exactly `spans` spans of whole traces, spread over the time from `start_ns`."""
+    yield from _correlated(
+        SpanRound,
+        spans,
+        seed=seed,
+        start_ns=start_ns,
+        total_ns=span_of_time_s * 1e9,
+        items_per_body=spans_per_body,
+        style=style,
+        items_per_round=spans_per_round,
+    )
+
+
+def logs(
+    records: int,
+    *,
+    seed: int = 1,
+    start_ns: int,
+    span_of_time_s: float = 3600.0,
+    records_per_body: int = 512,
+    style: Style = "collector",
+    records_per_round: int = SPANS_PER_ROUND,
+) -> Iterator[Body]:
+    """Yield bodies that together hold exactly `records` log records.
+
+    They name spans of `traces()` with the same count, seed, times and round size.
+    """
+    yield from _correlated(
+        LogRound,
+        records,
+        seed=seed,
+        start_ns=start_ns,
+        total_ns=span_of_time_s * 1e9,
+        items_per_body=records_per_body,
+        style=style,
+        items_per_round=records_per_round,
+    )
+
+
+def _correlated(
+    make: type[SpanRound | LogRound],
+    items: int,
+    *,
+    seed: int,
+    start_ns: int,
+    total_ns: float,
+    items_per_body: int,
+    style: Style,
+    items_per_round: int,
+) -> Iterator[Body]:
     company = landscape.build()
-    made: SpanRound | None = None
-    for number, size, begin, share in rounds(spans, spans_per_round):
+    made: SpanRound | LogRound | None = None
+    for number, size, begin, share in rounds(items, items_per_round):
         if made is None or made.items != size:
-            forest = Forest.grown(company, seed=seed, spans=size)
-            made = SpanRound(forest, items_per_body=spans_per_body, style=style)
-        total_ns = span_of_time_s * 1e9
-        table = made.table(
-            seed=seed, round_number=number, start_ns=start_ns + int(begin * total_ns), window_ns=int(share * total_ns)
-        )
+            made = make(Forest.grown(company, seed=seed, spans=size), items_per_body=items_per_body, style=style)
+        begin_ns = start_ns + int(begin * total_ns)
+        table = made.table(seed=seed, round_number=number, start_ns=begin_ns, window_ns=int(share * total_ns))
         scratch = made.batch.scratch()
         for template in made.batch.templates:
             yield Body(template.stamp(table, scratch), template.items)

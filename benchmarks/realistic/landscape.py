@@ -117,7 +117,7 @@ ledger|java|grpc|postgresql|entries|Post,Balance|||payment.captured
 order|python|http|postgresql|orders,order_items|POST /orders,GET /orders/{order_id},POST /orders/{order_id}/cancel|inventory,shipping|order.created,order.cancelled|
 shipping|python|http|postgresql|shipments|POST /shipments,GET /shipments/{shipment_id}|carrier,address|shipment.created|order.created
 carrier|nodejs|http|||POST /labels,GET /tracking/{shipment_id}|geo||
-returns|python|http|postgresql|returns|POST /returns,GET /returns/{order_id}|order,payment||
+returns|python|http|postgresql|returns|POST /returns,GET /returns/{order_id}|order,payment,notification||
 review|nodejs|http|mongodb|reviews|GET /reviews/{product_id},POST /reviews|moderation||
 moderation|python|grpc|redis||Check|||
 media|go|http|redis||GET /media/{product_id}|||

@@ -39,6 +39,8 @@ class Node:
     """True where the failure began."""
     start_ns: float = 0.0
     duration_ns: float = 0.0
+    target: Operation | None = None
+    """For a call, the operation called, whether or not it has a span."""
 
 
 @dataclass
@@ -143,7 +145,10 @@ class _Tree:
         client = self._add(step.operation, position)
         if step.operation.kind is Kind.PRODUCER:
             return self._deliver(step.operation, client)
-        if step.target is None or len(self.nodes) >= self._size:
+        if step.target is None:
+            return []
+        self.nodes[client].target = step.target.operation
+        if len(self.nodes) >= self._size:
             return []
         return [(self._add(step.target.operation, client), step.target)]
 
