@@ -4,6 +4,7 @@ Invariant: knows the wire format and nothing of the server that is measured.
 """
 
 from benchmarks.realistic.bodies import Body, Style
-from benchmarks.realistic.generation import logs, traces
+from benchmarks.realistic.generation import logs, metrics, traces
+from benchmarks.realistic.restamping import Restamper
 
-__all__ = ["Body", "Style", "logs", "traces"]
+__all__ = ["Body", "Restamper", "Style", "logs", "metrics", "traces"]

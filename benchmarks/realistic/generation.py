@@ -8,9 +8,12 @@ from typing import Final
 
 from benchmarks.realistic import landscape
 from benchmarks.realistic.bodies import Body, Style
+from benchmarks.realistic.exports import INTERVAL_S, MetricExport
+from benchmarks.realistic.readings import Moment
 from benchmarks.realistic.records import LogRound
 from benchmarks.realistic.spans import Forest, SpanRound
 
+NS: Final = 10**9
 SPANS_PER_ROUND: Final = 100_000
 """Different spans before templates repeat (with fresh values): about 5,000 traces; 4 s to build, 60 MB."""
 
@@ -95,4 +98,35 @@ def _correlated(
         table = made.table(seed=seed, round_number=number, start_ns=begin_ns, window_ns=int(share * total_ns))
         scratch = made.batch.scratch()
         for template in made.batch.templates:
+            yield Body(template.stamp(table, scratch), template.items)
+
+
+def metrics(
+    points: int,
+    *,
+    seed: int = 1,
+    start_ns: int,
+    span_of_time_s: float = 3600.0,
+    points_per_body: int = 512,
+    style: Style = "collector",
+    spans_per_round: int = SPANS_PER_ROUND,
+) -> Iterator[Body]:
+    """Yield bodies that together hold exactly `points` metric points, one of every series each 15 s.
+
+    The fleet is as large as needed to fill the time, at least one instance a service (so few points take less time).
+    Exemplars name spans of `traces()` with the same count, seed, times and round size.
+    """
+    company = landscape.build()
+    forest = Forest.grown(company, seed=seed, spans=min(points, spans_per_round))
+    exports = max(1, int(span_of_time_s / INTERVAL_S))
+    made = MetricExport(
+        company, forest, series=points // exports, start_ns=start_ns, items_per_body=points_per_body, style=style
+    )
+    scratch = made.batch.scratch()
+    for tick, size, _, _ in rounds(points, made.items):
+        number, place = divmod(tick * INTERVAL_S / span_of_time_s * points / forest.shape.spans, 1.0)
+        moment = Moment(tick, start_ns + tick * INTERVAL_S * NS, INTERVAL_S * NS)
+        last = max(points // forest.shape.spans - 1, 0)
+        table = made.advance(moment, round_number=min(int(number), last), place=place)
+        for template in (made.batch if size == made.items else made.first(size)).templates:
             yield Body(template.stamp(table, scratch), template.items)

@@ -1,0 +1,128 @@
+"""Restamping: endless fresh bodies for load generators, out of a few templates built beforehand.
+
+Invariant: no id ever repeats within a seed and lane; times end at the moment asked for.
+"""
+
+from typing import Final, Literal, Protocol
+
+from benchmarks.realistic import landscape
+from benchmarks.realistic.bodies import Batch, Body, Style
+from benchmarks.realistic.exports import INTERVAL_S, MetricExport
+from benchmarks.realistic.readings import Moment
+from benchmarks.realistic.records import LogRound
+from benchmarks.realistic.slots import Table
+from benchmarks.realistic.spans import Forest, SpanRound
+
+SignalName = Literal["traces", "logs", "metrics"]
+LANES_MAX: Final = 4096
+"""Processes that may restamp with one seed; a lane has 2^28 rounds."""
+_ROUNDS_PER_LANE: Final = 2**28
+_NS: Final = 10**9
+_FOREST_SPANS: Final = 20_000
+
+
+class LaneError(ValueError):
+    """Report a lane that is not one of the lanes there are."""
+
+
+class _Source(Protocol):
+    """Describe what gives templates and fresh values for a round."""
+
+    batch: Batch
+
+    def fresh(self, round_number: int, now_ns: int) -> Table:
+        """Return the values of a round that happens up to now."""
+
+
+class Restamper:
+    """Stamp bodies of one signal again and again with fresh ids, times and values.
+
+    Traces and logs of equal seed, lane and number of bodies name the same spans. Not thread-safe: give each thread a
+    lane of its own.
+    """
+
+    def __init__(
+        self,
+        signal: SignalName,
+        *,
+        bodies: int = 64,
+        items_per_body: int = 512,
+        seed: int = 1,
+        lane: int = 0,
+        style: Style = "collector",
+        window_s: float = 1.0,
+        start_ns: int = 0,
+    ) -> None:
+        """Build about `bodies` templates; traces of a round start within `window_s` before now.
+
+        `start_ns` is when the metrics' processes are up; the lane tells concurrent restampers of a seed apart.
+        Raises `LaneError` when there is no such lane.
+        """
+        if not 0 <= lane < LANES_MAX:
+            raise LaneError(f"lane {lane} is not between 0 and {LANES_MAX - 1}")
+        self._source = _source(
+            signal, bodies * items_per_body, items_per_body, seed, style, int(window_s * _NS), start_ns
+        )
+        self._scratch = self._source.batch.scratch()
+        self._round = lane * _ROUNDS_PER_LANE
+        self._position = 0
+        self._table: Table | None = None
+
+    @property
+    def bodies(self) -> int:
+        """Return how many templates there are."""
+        return len(self._source.batch.templates)
+
+    def next(self, now_ns: int) -> Body:
+        """Return the next body; all bodies of a round share the `now_ns` of its first."""
+        if self._table is None or self._position == self.bodies:
+            self._table = self._source.fresh(self._round, now_ns)
+            self._round += 1
+            self._position = 0
+        template = self._source.batch.templates[self._position]
+        self._position += 1
+        return Body(template.stamp(self._table, self._scratch), template.items)
+
+
+class _CorrelatedSource:
+    """Give fresh rounds of traces or logs."""
+
+    def __init__(self, made: SpanRound | LogRound, *, seed: int, window_ns: int) -> None:
+        self._made = made
+        self._seed = seed
+        self._window_ns = window_ns
+        self.batch = made.batch
+
+    def fresh(self, round_number: int, now_ns: int) -> Table:
+        return self._made.table(
+            seed=self._seed, round_number=round_number, start_ns=now_ns - self._window_ns, window_ns=self._window_ns
+        )
+
+
+class _MetricSource:
+    """Give fresh exports of a fleet."""
+
+    def __init__(self, made: MetricExport) -> None:
+        self._made = made
+        self.batch = made.batch
+
+    def fresh(self, round_number: int, now_ns: int) -> Table:
+        moment = Moment(round_number, now_ns, INTERVAL_S * _NS)
+        return self._made.advance(moment, round_number=round_number, place=0.5)
+
+
+def _source(  # noqa: PLR0913 -- hands the constructor's arguments on
+    signal: SignalName, items: int, items_per_body: int, seed: int, style: Style, window_ns: int, start_ns: int
+) -> _Source:
+    company = landscape.build()
+    if signal == "metrics":
+        forest = Forest.grown(company, seed=seed, spans=_FOREST_SPANS)
+        return _MetricSource(
+            MetricExport(
+                company, forest, series=items, start_ns=start_ns, items_per_body=items_per_body, style=style
+            )
+        )
+    forest = Forest.grown(company, seed=seed, spans=items)
+    make = SpanRound if signal == "traces" else LogRound
+    made = make(forest, items_per_body=items_per_body, style=style)
+    return _CorrelatedSource(made, seed=seed, window_ns=window_ns)
