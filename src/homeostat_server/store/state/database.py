@@ -83,15 +83,19 @@ class StateDatabase:
             raise StateUnavailable(attempted, value=_cause(error), hint=hint) from error
 
 
-def connect_state(url: URL) -> StateDatabase:
+def connect_state(url: URL, *, wait_s: int = WAIT_S) -> StateDatabase:
     """Return the database at an address that `parse_state_dsn` has checked; connects when it is first used.
+
+    Args:
+        url: the address.
+        wait_s: whole seconds to wait for a connection or a lock.
 
     Raises:
         DataFolderUnusable: the folder or the file of an SQLite database cannot be made.
     """
     if url.get_backend_name() == "sqlite":
-        return StateDatabase(_sqlite_engine(url))
-    return StateDatabase(_postgresql_engine(url))
+        return StateDatabase(_sqlite_engine(url, wait_s=wait_s))
+    return StateDatabase(_postgresql_engine(url, wait_s=wait_s))
 
 
 def _cause(error: SQLAlchemyError) -> str:
@@ -99,13 +103,13 @@ def _cause(error: SQLAlchemyError) -> str:
     return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
-def _pool() -> dict[str, Any]:
-    return {"pool_size": CONNECTIONS_MAX, "max_overflow": 0, "pool_timeout": WAIT_S, "hide_parameters": True}
+def _pool(wait_s: int) -> dict[str, Any]:
+    return {"pool_size": CONNECTIONS_MAX, "max_overflow": 0, "pool_timeout": wait_s, "hide_parameters": True}
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, *, wait_s: int) -> Engine:
     _make_private_file(Path(url.database or ""))
-    engine = create_engine(url, connect_args={"timeout": WAIT_S}, **_pool())
+    engine = create_engine(url, connect_args={"timeout": wait_s}, **_pool(wait_s))
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -148,7 +152,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _postgresql_engine(url: URL) -> Engine:
-    arguments = {"connect_timeout": WAIT_S, "options": f"-c statement_timeout={STATEMENT_S}s"}
+def _postgresql_engine(url: URL, *, wait_s: int) -> Engine:
+    arguments = {"connect_timeout": wait_s, "options": f"-c statement_timeout={STATEMENT_S}s"}
     # A server that restarted leaves dead connections in the pool: ask each before it is used.
-    return create_engine(url, connect_args=arguments, pool_pre_ping=True, **_pool())
+    return create_engine(url, connect_args=arguments, pool_pre_ping=True, **_pool(wait_s))
