@@ -62,12 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _bodies(options: argparse.Namespace) -> Iterator[Body]:
     start_ns = int(options.start_s * _NS)
-    seed, style, hours, size = options.seed, options.style, options.hours * 3600.0, options.per_body
+    items, size, seed, style = options.items, options.per_body, options.seed, options.style
+    time_s = options.hours * 3600.0
     if options.signal == "traces":
-        return traces(options.items, seed=seed, start_ns=start_ns, span_of_time_s=hours, spans_per_body=size, style=style)
+        return traces(items, seed=seed, start_ns=start_ns, span_of_time_s=time_s, spans_per_body=size, style=style)
     if options.signal == "logs":
-        return logs(options.items, seed=seed, start_ns=start_ns, span_of_time_s=hours, records_per_body=size, style=style)
-    return metrics(options.items, seed=seed, start_ns=start_ns, span_of_time_s=hours, points_per_body=size, style=style)
+        return logs(items, seed=seed, start_ns=start_ns, span_of_time_s=time_s, records_per_body=size, style=style)
+    return metrics(items, seed=seed, start_ns=start_ns, span_of_time_s=time_s, points_per_body=size, style=style)
 
 
 def _parser() -> argparse.ArgumentParser:

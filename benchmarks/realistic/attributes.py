@@ -67,7 +67,7 @@ class Scene:
 def of_node(node: Node, scene: Scene) -> Attributes:
     """Return the attributes of a node's span."""
     attributes = _BY_KIND[node.operation.kind](node, scene)
-    _add_business(attributes, node, scene)
+    _add_business(attributes, scene)
     if node.failed:
         attributes["error.type"] = "500" if "http.response.status_code" in attributes else "OperationFailed"
     return attributes
@@ -161,7 +161,7 @@ def _http_client(node: Node, scene: Scene) -> Attributes:
 def _status(node: Node, method: str, scene: Scene) -> int:
     if node.failed:
         return scene.random.choice((500, 502, 503, 504))
-    if node.operation.kind is Kind.HTTP_SERVER and scene.random.random() < 0.02:  # noqa: PLR2004 -- 4xx are no failures of a server
+    if node.operation.kind is Kind.HTTP_SERVER and scene.random.random() < 0.02:  # 4xx are no failures of a server
         return scene.random.choice((400, 401, 404, 404, 409, 422))
     return _STATUS_OF_METHOD.get(method, 200)
 
@@ -201,13 +201,7 @@ def _sql(node: Node, scene: Scene) -> Attributes:
 
 def _statement(verb: str, table: str, source: random.Random) -> str:
     columns = ", ".join(("id", "user_id", "state", "created_at", "amount", "sku")[: source.randrange(2, 7)])
-    if verb == "SELECT":
-        return f"SELECT {columns} FROM {table} WHERE user_id = $1 AND state = $2 ORDER BY created_at DESC LIMIT $3"
-    if verb == "INSERT":
-        return f"INSERT INTO {table} ({columns}) VALUES ($1, $2) RETURNING id"
-    if verb == "UPDATE":
-        return f"UPDATE {table} SET state = $1, updated_at = now() WHERE id = $2"
-    return f"DELETE FROM {table} WHERE id = $1"
+    return _STATEMENTS[verb].format(columns=columns, table=table)
 
 
 def _cache(node: Node, scene: Scene) -> Attributes:
@@ -222,7 +216,7 @@ def _cache(node: Node, scene: Scene) -> Attributes:
         "server.port": _PORTS["redis"],
         "network.peer.address": vocabulary.peer_address("redis" + str(service.index % 3)),
         "network.transport": "tcp",
-        "app.cache.hit": scene.random.random() < 0.85,  # noqa: PLR2004 -- a usual hit ratio
+        "app.cache.hit": scene.random.random() < 0.85,  # a usual hit ratio
     }
 
 
@@ -262,25 +256,32 @@ def _internal(node: Node, scene: Scene) -> Attributes:
     return attributes
 
 
-def _add_business(attributes: Attributes, node: Node, scene: Scene) -> None:
+def _add_business(attributes: Attributes, scene: Scene) -> None:
     """Add what people put on spans by hand: some ids, flags, sums; not on every span."""
     source = scene.random
-    for chance, key, value in (
+    choices: tuple[tuple[float, str, Callable[[], Value]], ...] = (
         (0.35, "user.id", scene.user),
         (0.12, "app.order.id", scene.order),
         (0.15, "app.customer.tier", lambda: vocabulary.skewed(source, vocabulary.TIERS)),
         (0.12, "app.country", lambda: vocabulary.skewed(source, vocabulary.COUNTRIES)),
         (0.06, "app.product.sku", lambda: vocabulary.sku(source)),
         (0.05, "app.order.amount", scene.amount),
-        (0.03, "app.experiment.active", lambda: source.random() < 0.5),  # noqa: PLR2004 -- a coin
+        (0.03, "app.experiment.active", lambda: source.random() < 0.5),  # a coin
         (0.03, "feature_flag.keys", lambda: source.sample(vocabulary.FLAGS, source.randrange(1, 4))),
-        (0.005, "app.geo", lambda: {"country": vocabulary.skewed(source, vocabulary.COUNTRIES), "zone": source.randrange(9)}),
+        (0.005, "app.geo", lambda: {"country": vocabulary.skewed(source, vocabulary.COUNTRIES), "zone": 3}),
         (0.002, "app.request.digest", lambda: source.randbytes(8)),
-    ):
+    )
+    for chance, key, value in choices:
         if key not in attributes and source.random() < chance:
             attributes[key] = value()
 
 
+_STATEMENTS: Final = {
+    "SELECT": "SELECT {columns} FROM {table} WHERE user_id = $1 AND state = $2 ORDER BY created_at DESC LIMIT $3",
+    "INSERT": "INSERT INTO {table} ({columns}) VALUES ($1, $2) RETURNING id",
+    "UPDATE": "UPDATE {table} SET state = $1, updated_at = now() WHERE id = $2",
+    "DELETE": "DELETE FROM {table} WHERE id = $1",
+}
 _BY_KIND: Final[dict[Kind, Callable[[Node, Scene], Attributes]]] = {
     Kind.HTTP_SERVER: _http_server,
     Kind.HTTP_CLIENT: _http_client,

@@ -62,7 +62,9 @@ def compile_drafts(drafts: Sequence[Draft], sections: Sections, varint_keys: tup
     return Batch(templates, finder.found)
 
 
-def gather(instances: Sequence[Instance], times: Sequence[float], *, items_per_body: int, style: Style) -> list[list[int]]:
+def gather(
+    instances: Sequence[Instance], times: Sequence[float], *, items_per_body: int, style: Style
+) -> list[list[int]]:
     """Return the item numbers of each body, bodies in the order in which they would be sent."""
     queues: dict[Hashable, list[int]] = {}
     full: list[list[int]] = []

@@ -86,7 +86,8 @@ def times(shape: Shape, random: np.random.Generator, *, start_ns: int, window_ns
     gaps = shape.gaps * noise * np.repeat(slow, np.diff(shape.first, append=2 * shape.spans))
     elapsed = np.cumsum(gaps)
     boundaries = np.empty(2 * shape.spans, np.int64)
-    boundaries[shape.order] = (elapsed - elapsed[shape.first][shape.trace_of[shape.order % shape.spans]]).astype(np.int64)
+    before = elapsed[shape.first][shape.trace_of[shape.order % shape.spans]]
+    boundaries[shape.order] = (elapsed - before).astype(np.int64)
     starts, ends = boundaries[: shape.spans], boundaries[shape.spans :]
     lag = random.exponential(_LAG_MEAN_NS, len(shape.link_traces)).astype(np.int64)
     bases[shape.link_traces] = bases[shape.trace_of[shape.link_spans]] + ends[shape.link_spans] + lag + 1

@@ -33,9 +33,12 @@ class MetricExport:
         self._items_per_body = items_per_body
         self._instances = fleet_of(landscape, series)
         self._series = of_fleet(landscape, self._instances)
-        counts = {family: sum(one.instrument.family is family for one in self._series) for family in Family}
+        shares = {
+            family: np.array([one.share for one in self._series if one.instrument.family is family])
+            for family in Family
+        }
         self._readings = Readings(
-            counts, instances=len(self._instances), forest=forest, seed=forest.seed, start_ns=start_ns
+            shares, instances=len(self._instances), forest=forest, seed=forest.seed, start_ns=start_ns
         )
         self._sections = Sections.of(self._readings.sizes())
         self._entries = self._entry_spans(forest)

@@ -15,7 +15,7 @@ def frame(body: bytes) -> bytes:
     """Return a body after its length."""
     head = bytearray()
     size = len(body)
-    while size > 0x7F:  # noqa: PLR2004 -- seven bits a byte
+    while size > 0x7F:  # seven bits a byte
         head.append(size & 0x7F | 0x80)
         size >>= 7
     head.append(size)
@@ -36,7 +36,7 @@ def _size(file: BinaryIO) -> int | None:
     while byte := file.read(1):
         size |= (byte[0] & 0x7F) << shift
         shift += 7
-        if byte[0] < 0x80:  # noqa: PLR2004 -- the last byte of a varint
+        if byte[0] < 0x80:  # the last byte of a varint
             return size
     if shift:
         raise TruncatedError("the file ends inside a length")

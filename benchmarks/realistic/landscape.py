@@ -93,7 +93,7 @@ mobile-bff|nodejs|http|redis||GET /m/feed,GET /m/product/{product_id},GET /m/car
 admin-bff|nodejs|http|||GET /admin/orders,POST /admin/refunds,GET /admin/reports|order,returns,analytics||
 partner-api|python|http|postgresql|partners|GET /partners/offers,POST /partners/orders,PUT /partners/stock/{sku}|catalog,order,inventory,admin-bff||
 auth|go|grpc|redis||Login,Verify,Refresh|session,account||
-session|go|grpc|redis||Get,Put||| 
+session|go|grpc|redis||Get,Put|||
 account|python|http|postgresql|accounts|GET /accounts/{user_id},PATCH /accounts/{user_id}|loyalty,address|account.updated|
 address|python|http|postgresql|addresses|GET /addresses/{user_id},POST /addresses|geo||
 catalog|java|http|postgresql|products|GET /catalog/products/{product_id},GET /catalog/categories/{category}|pricing,media,inventory|product.changed|
@@ -248,7 +248,8 @@ class _Builder:
         for function, service in itertools.product(_FUNCTIONS, self.services):
             if len(self.operations) == OPERATIONS:
                 return
-            operation = self._operation(service, f"{service.name.replace('-', '_')}.{function}", Kind.INTERNAL, function)
+            name = f"{service.name.replace('-', '_')}.{function}"
+            operation = self._operation(service, name, Kind.INTERNAL, function)
             for endpoint in self.endpoints[service.name]:
                 endpoint.steps.append(Step(operation, 0.5))
 

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.realistic import clocks, values
-from benchmarks.realistic.points import BOUNDS, BUCKETS, EXPONENTIAL_OFFSET, EXPONENTIAL_SCALE, EXPONENTIAL_WORDS, QUANTILES
+from benchmarks.realistic.points import (
+    BOUNDS,
+    BUCKETS,
+    EXPONENTIAL_OFFSET,
+    EXPONENTIAL_SCALE,
+    EXPONENTIAL_WORDS,
+    QUANTILES,
+)
 from benchmarks.realistic.series import Family
 from benchmarks.realistic.spans import SPAN, TRACE_HIGH, TRACE_LOW, Forest
 from benchmarks.realistic.values import Floats, Words
@@ -43,21 +50,25 @@ class Moment:
 class Readings:
     """Advance every series export by export; deterministic by seed and the moments given."""
 
-    def __init__(self, counts: dict[Family, int], *, instances: int, forest: Forest, seed: int, start_ns: int) -> None:
+    def __init__(
+        self, shares: dict[Family, Floats], *, instances: int, forest: Forest, seed: int, start_ns: int
+    ) -> None:
         """Start all processes within the hour before `start_ns`."""
         self._seed = seed
-        self._counts = counts
+        self._counts = counts = {family: len(share) for family, share in shares.items()}
         self._forest = forest
         source = values.generator(seed=seed, round_number=0, purpose=5)
         self._phase = source.integers(0, 14_000_000_000, instances)
         self._begun = start_ns - source.integers(60 * 10**9, 3600 * 10**9, instances)
         self._last = np.maximum(self._begun, start_ns - 15 * 10**9 + self._phase)
-        self._rates = {family: np.exp(2.2 + 1.4 * source.standard_normal(count)) for family, count in counts.items()}
-        self._totals = {
-            Family.COUNTER: (self._rates[Family.COUNTER] * 1800).astype(np.int64),
-            Family.CLOCK: self._rates[Family.CLOCK] * 10.0,
+        self._rates: dict[Family, Floats] = {
+            family: np.exp(2.2 + 1.4 * source.standard_normal(len(share))) * share for family, share in shares.items()
         }
-        self._levels = {family: self._rates[family] * 20.0 for family in (Family.GAUGE, Family.LEVEL, Family.UP_DOWN)}
+        self._requests: Longs = (self._rates[Family.COUNTER] * 1800).astype(np.int64)
+        self._cpu: Floats = self._rates[Family.CLOCK] * 10.0
+        self._levels: dict[Family, Floats] = {
+            family: self._rates[family] * 20.0 for family in (Family.GAUGE, Family.LEVEL, Family.UP_DOWN)
+        }
         histograms = counts[Family.HISTOGRAM]
         self._profile = _profiles(source, histograms)
         self._buckets = np.zeros((histograms, BUCKETS), np.int64)
@@ -74,7 +85,8 @@ class Readings:
         sizes |= {"H": histograms, "V": histograms, "B": histograms * BUCKETS, "m": histograms, "x": histograms}
         sizes |= dict.fromkeys("wyTUSN", exemplars)
         sizes |= dict.fromkeys("cszij", exponentials) | {"e": exponentials * EXPONENTIAL_WORDS}
-        return sizes | {"u": counts[Family.SUMMARY], "v": counts[Family.SUMMARY], "q": counts[Family.SUMMARY] * len(QUANTILES)}
+        summaries = counts[Family.SUMMARY]
+        return sizes | {"u": summaries, "v": summaries, "q": summaries * len(QUANTILES)}
 
     def advance(self, moment: Moment, exemplars: Exemplars) -> Words:
         """Return the values of the next export, in the order of `sizes`."""
@@ -92,16 +104,25 @@ class Readings:
         return np.concatenate(columns)
 
     def _numbers(self, source: np.random.Generator, busy: float) -> list[Words]:
-        counters, clock = self._totals[Family.COUNTER], self._totals[Family.CLOCK]
-        counters += self._increments(source, Family.COUNTER, busy).astype(np.int64)
-        clock += self._increments(source, Family.CLOCK, busy) * 0.001
-        delta = self._increments(source, Family.DELTA, busy).astype(np.int64)
-        gauge, level, up_down = (self._wander(source, family) for family in (Family.GAUGE, Family.LEVEL, Family.UP_DOWN))
-        whole = [values.integers(column.astype(np.int64)) for column in (level * 1000, up_down)]
-        return [values.integers(counters), values.doubles(clock), values.integers(delta), values.doubles(gauge), *whole]
+        self._requests += self._whole_increments(source, Family.COUNTER, busy)
+        self._cpu += self._increments(source, Family.CLOCK, busy) * 0.001
+        delta = self._whole_increments(source, Family.DELTA, busy)
+        gauge = self._wander(source, Family.GAUGE)
+        level = self._wander(source, Family.LEVEL) * 1000
+        up_down = self._wander(source, Family.UP_DOWN)
+        sums = [values.integers(self._requests), values.doubles(self._cpu), values.integers(delta)]
+        wandering = [values.integers(column.astype(np.int64)) for column in (level, up_down)]
+        return [*sums, values.doubles(gauge), *wandering]
+
+    def _whole_increments(self, source: np.random.Generator, family: Family, busy: float) -> Longs:
+        """Round increments up or down by chance, so that slow counters rise now and then."""
+        increments = self._increments(source, family, busy)
+        whole: Longs = (increments + source.random(len(increments))).astype(np.int64)
+        return whole
 
     def _increments(self, source: np.random.Generator, family: Family, busy: float) -> Floats:
-        return self._rates[family] * busy * (0.4 + 1.2 * source.random(self._counts[family]))
+        increments: Floats = self._rates[family] * busy * (0.4 + 1.2 * source.random(self._counts[family]))
+        return increments
 
     def _wander(self, source: np.random.Generator, family: Family) -> Floats:
         """Take a step back to the usual level and a random one away from it."""
@@ -130,7 +151,8 @@ class Readings:
             values.identities(domain, seed=self._seed, round_number=number, index=index)
             for domain, index in ((TRACE_HIGH, traces), (TRACE_LOW, traces), (SPAN, spans))
         ]
-        users = values.users(values.generator(seed=self._seed, round_number=number, purpose=1), self._forest.shape.traces)
+        customers = values.generator(seed=self._seed, round_number=number, purpose=1)
+        users = values.users(customers, self._forest.shape.traces)
         return [values.integers(when), values.doubles(seen), *ids, values.digits(users[traces])]
 
     def _exponentials(self, source: np.random.Generator) -> list[Words]:

@@ -4,6 +4,7 @@ Invariant: a correlated record names a span of the forest and lies inside it in 
 """
 
 import random
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -126,9 +127,9 @@ class _Writer:
     def _speech(self, node: Node) -> tuple[sentences.Severity, str]:
         """Choose how loudly and what a span says."""
         chance = self._random.random()
-        if node.failed and chance < 0.7:  # noqa: PLR2004 -- the rest of a failing span's records are ordinary
-            return (sentences.FATAL if chance < 0.01 else sentences.ERROR), self._random.choice(sentences.FAILED)  # noqa: PLR2004
-        if chance < 0.06:  # noqa: PLR2004 -- a usual share of warnings
+        if node.failed and chance < 0.7:  # the rest of a failing span's records are ordinary
+            return (sentences.FATAL if chance < 0.01 else sentences.ERROR), self._random.choice(sentences.FAILED)
+        if chance < 0.06:  # a usual share of warnings
             return sentences.WARN, self._random.choice(sentences.WARNINGS)
         quiet = node.operation.kind in _QUIET
         return (sentences.DEBUG if quiet else sentences.INFO), vocabulary.skewed(
@@ -145,7 +146,7 @@ class _Writer:
     def _words(self, sentence: str, node: Node, scene: attributes.Scene) -> dict[str, object]:
         """Return the facts a sentence mentions, and no others: a sentinel taken must be written."""
         source = self._random
-        makers = {
+        makers: dict[str, Callable[[], object]] = {
             "user": scene.user,
             "order": scene.order,
             "number": scene.number,
@@ -168,7 +169,7 @@ class _Writer:
             "amount": scene.amount(),
             "currency": vocabulary.skewed(self._random, vocabulary.CURRENCIES),
             "items": 1 + vocabulary.rank(self._random, 30),
-            "express": self._random.random() < 0.2,  # noqa: PLR2004 -- one in five is in a hurry
+            "express": self._random.random() < 0.2,  # one in five is in a hurry
         }
 
     def _attributes(self, node: Node, scene: attributes.Scene) -> attributes.Attributes:
@@ -179,18 +180,19 @@ class _Writer:
             "code.line.number": 20 + vocabulary.rank(self._random, 300),
             "thread.id": _ANY_VARINT,
         }
-        for chance, key, value in (
+        choices: tuple[tuple[float, str, Callable[[], attributes.Value]], ...] = (
             (0.4, "app.duration_us", lambda: _ANY_VARINT),
             (0.4, "user.id", scene.user),
             (0.2, "app.order.id", scene.order),
             (0.3, "app.customer.tier", lambda: vocabulary.skewed(self._random, vocabulary.TIERS)),
             (0.2, "app.country", lambda: vocabulary.skewed(self._random, vocabulary.COUNTRIES)),
-        ):
+        )
+        for chance, key, value in choices:
             if self._random.random() < chance:
                 facts[key] = value()
-        if node.failed and self._random.random() < 0.5:  # noqa: PLR2004 -- half are logged with the exception
+        if node.failed and self._random.random() < 0.5:  # half are logged with the exception
             kind, template = self._random.choice(vocabulary.METHODS_OF_FAILURE)
             message = template.format(ms=self._random.randrange(50, 30_000), peer=module, port=8080)
-            trace = vocabulary.stack_trace(self._random, module, "handle", kind, message)
+            trace = vocabulary.stack_trace(self._random, module, "handle", failure=f"{kind}: {message}")
             facts |= {"exception.type": kind, "exception.message": message, "exception.stacktrace": trace}
         return facts

@@ -3,6 +3,7 @@
 Invariant: no id ever repeats within a seed and lane; times end at the moment asked for.
 """
 
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from benchmarks.realistic import landscape
@@ -60,9 +61,8 @@ class Restamper:
         """
         if not 0 <= lane < LANES_MAX:
             raise LaneError(f"lane {lane} is not between 0 and {LANES_MAX - 1}")
-        self._source = _source(
-            signal, bodies * items_per_body, items_per_body, seed, style, int(window_s * _NS), start_ns
-        )
+        plan = _Plan(bodies * items_per_body, items_per_body, seed, style, int(window_s * _NS), start_ns)
+        self._source = _metric_source(plan) if signal == "metrics" else _correlated_source(signal, plan)
         self._scratch = self._source.batch.scratch()
         self._round = lane * _ROUNDS_PER_LANE
         self._position = 0
@@ -82,6 +82,18 @@ class Restamper:
         template = self._source.batch.templates[self._position]
         self._position += 1
         return Body(template.stamp(self._table, self._scratch), template.items)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Hold what a restamper was asked for."""
+
+    items: int
+    items_per_body: int
+    seed: int
+    style: Style
+    window_ns: int
+    start_ns: int
 
 
 class _CorrelatedSource:
@@ -111,18 +123,22 @@ class _MetricSource:
         return self._made.advance(moment, round_number=round_number, place=0.5)
 
 
-def _source(  # noqa: PLR0913 -- hands the constructor's arguments on
-    signal: SignalName, items: int, items_per_body: int, seed: int, style: Style, window_ns: int, start_ns: int
-) -> _Source:
+def _metric_source(plan: _Plan) -> _Source:
     company = landscape.build()
-    if signal == "metrics":
-        forest = Forest.grown(company, seed=seed, spans=_FOREST_SPANS)
-        return _MetricSource(
-            MetricExport(
-                company, forest, series=items, start_ns=start_ns, items_per_body=items_per_body, style=style
-            )
-        )
-    forest = Forest.grown(company, seed=seed, spans=items)
+    forest = Forest.grown(company, seed=plan.seed, spans=_FOREST_SPANS)
+    made = MetricExport(
+        company,
+        forest,
+        series=plan.items,
+        start_ns=plan.start_ns,
+        items_per_body=plan.items_per_body,
+        style=plan.style,
+    )
+    return _MetricSource(made)
+
+
+def _correlated_source(signal: SignalName, plan: _Plan) -> _Source:
+    forest = Forest.grown(landscape.build(), seed=plan.seed, spans=plan.items)
     make = SpanRound if signal == "traces" else LogRound
-    made = make(forest, items_per_body=items_per_body, style=style)
-    return _CorrelatedSource(made, seed=seed, window_ns=window_ns)
+    made = make(forest, items_per_body=plan.items_per_body, style=plan.style)
+    return _CorrelatedSource(made, seed=plan.seed, window_ns=plan.window_ns)

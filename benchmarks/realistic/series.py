@@ -54,6 +54,12 @@ class Series:
     attributes: Attributes
     index: int
 
+    @property
+    def share(self) -> float:
+        """Return how busy the series is, relative to one of answers that are fine."""
+        status = self.attributes.get("http.response.status_code")
+        return _FAILURES.get(status, 1.0) if isinstance(status, int) else 1.0
+
 
 REQUESTS: Final = Instrument("app.requests", "{request}", Family.COUNTER, "Requests answered.")
 DURATION: Final = Instrument("http.server.request.duration", "s", Family.HISTOGRAM, "Duration of HTTP server requests.")
@@ -73,6 +79,9 @@ IO: Final = Instrument("process.network.io", "By", Family.COUNTER, "Bytes moved.
 COLLECTIONS: Final = Instrument("cpython.gc.collections", "{collection}", Family.COUNTER, "Collections.")
 TEMPERATURE: Final = Instrument("app.cache.hit_ratio", "1", Family.GAUGE, "Share of look-ups answered by the cache.")
 DESCRIPTORS: Final = Instrument("process.open_file_descriptor.count", "{file}", Family.LEVEL, "Open descriptors.")
+
+_FAILURES: Final = {404: 0.02, 500: 0.01}
+"""How often an answer has a status, relative to 200."""
 
 _Found = tuple[Instrument, Attributes]
 
@@ -141,7 +150,7 @@ def _route(endpoint: Endpoint) -> Attributes:
     operation = endpoint.operation
     if operation.kind is Kind.HTTP_SERVER:
         method, route = operation.subject.split(" ")
-        return {"http.request.method": method, "http.route": route, "url.scheme": "http", "network.protocol.version": "1.1"}
+        return {"http.request.method": method, "http.route": route, "url.scheme": "http"}
     service, method = operation.subject.split("/")
     return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
 
@@ -161,4 +170,5 @@ def _of_clients(landscape: Landscape, instance: Instance) -> Iterator[_Found]:
     if service.database:
         yield TEMPERATURE, {"app.cache.name": f"{service.name}-local"}
         for state in ("idle", "used"):
-            yield POOL, {"db.client.connection.pool.name": f"{service.name}-{service.database}", "db.client.connection.state": state}
+            pool = f"{service.name}-{service.database}"
+            yield POOL, {"db.client.connection.pool.name": pool, "db.client.connection.state": state}

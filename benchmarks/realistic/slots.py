@@ -114,7 +114,9 @@ class BodyTemplate:
     varint_first: int
 
     @classmethod
-    def of(cls, body: bytes, *, items: int, written: int, sections: Sections, varints: "VarintFinder") -> "BodyTemplate":
+    def of(
+        cls, body: bytes, *, items: int, written: int, sections: Sections, varints: "VarintFinder"
+    ) -> "BodyTemplate":
         """Find the slots of a body; raise `SlotMismatchError` when not exactly `written` sentinels are there."""
         data = np.frombuffer(body, np.uint8)
         offsets = np.flatnonzero((data[:-1] == _MAGIC[0]) & (data[1:] == _MAGIC[1]))

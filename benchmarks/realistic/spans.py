@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from benchmarks.realistic import attributes, clocks, values, vocabulary
 from benchmarks.realistic.bodies import Batch, Draft, Style, by_instance_and_scope, compile_drafts, gather
 from benchmarks.realistic.clocks import Shape, Times
-from benchmarks.realistic.fleet import resource
+from benchmarks.realistic.fleet import Instance, resource
 from benchmarks.realistic.landscape import Kind, Landscape
 from benchmarks.realistic.slots import Sections, Sentinels, Table
 from benchmarks.realistic.trees import Grower, Node, Trace
@@ -128,7 +128,7 @@ def random_columns(source: np.random.Generator, words: int, numbers: int, amount
     return (
         values.hexadecimal(source.integers(0, 2**32, words, np.uint64)),
         values.digits(source.integers(0, 10**8, numbers, np.uint64)),
-        values.doubles(np.round(np.exp(3.5 + 0.9 * source.standard_normal(amounts)), 2)),
+        values.doubles(np.asarray(np.round(np.exp(3.5 + 0.9 * source.standard_normal(amounts)), 2), np.float64)),
     )
 
 
@@ -153,7 +153,7 @@ class _Writer:
             for number, node in enumerate(self._forest.nodes)
         ]
 
-    def draft(self, groups: dict[object, dict[tuple[str, str], list[int]]]) -> Draft:
+    def draft(self, groups: dict[Instance, dict[tuple[str, str], list[int]]]) -> Draft:
         before = self.sentinels.written
         request = ExportTraceServiceRequest()
         items = 0
@@ -202,21 +202,23 @@ class _Writer:
         kind, template = self._random.choice(vocabulary.METHODS_OF_FAILURE)
         message = template.format(ms=self._random.randrange(50, 30_000), peer=node.operation.service.name, port=8080)
         span.status.code = Status.STATUS_CODE_ERROR
-        if node.origin or self._random.random() < 0.5:  # noqa: PLR2004 -- callers often record what they caught
+        if node.origin or self._random.random() < 0.5:  # callers often record what they caught
             span.status.message = message
             module = node.operation.service.name.replace("-", "_")
-            trace = vocabulary.stack_trace(self._random, module, node.operation.kind.value, kind, message)
-            event = {"exception.type": kind, "exception.message": message, "exception.stacktrace": trace}
-            self._add_event(span, number, "exception", {**event, "exception.escaped": not node.origin}, 0.97)
+            function = node.operation.kind.value
+            trace = vocabulary.stack_trace(self._random, module, function, failure=f"{kind}: {message}")
+            event: attributes.Attributes = {"exception.type": kind, "exception.message": message}
+            event |= {"exception.stacktrace": trace, "exception.escaped": not node.origin}
+            self._add_event(span, number, event, name="exception", place=0.97)
 
     def _add_note(self, span: Span, number: int) -> None:
         """Add an ordinary event to a few spans."""
-        if self._random.random() < 0.03:  # noqa: PLR2004 -- most instrumentations make none
+        if self._random.random() < 0.03:  # most instrumentations make none
             name = self._random.choice(("cache.miss", "retry", "lock.acquired", "message.sent"))
             note: attributes.Attributes = {"attempt": self._random.randrange(1, 4), "worker": f"w{number % 16}"}
-            self._add_event(span, number, name, note, self._random.random())
+            self._add_event(span, number, note, name=name, place=self._random.random())
 
-    def _add_event(self, span: Span, number: int, name: str, facts: attributes.Attributes, place: float) -> None:
+    def _add_event(self, span: Span, number: int, facts: attributes.Attributes, *, name: str, place: float) -> None:
         event = span.events.add(name=name)
         event.time_unix_nano = self.sentinels.fixed("E", len(self.event_spans))
         self.event_spans.append(number)

@@ -99,14 +99,14 @@ class Grower:
         return trace
 
     def _root(self) -> tuple[Endpoint, int]:
-        if self._pending and self._random.random() < 0.2:  # noqa: PLR2004 -- one trace in five at most is a consumer's
+        if self._pending and self._random.random() < 0.2:  # one trace in five at most is a consumer's
             return self._pending.popleft()
         return self._random.choices(self._landscape.roots, self._weights)[0], -1
 
     def _fail(self, trace: Trace) -> None:
         """Fail one leaf and callers above it, often enough that the share of failed spans stays as wanted."""
         allowed = ERROR_SHARE * (self._grown + len(trace.nodes))
-        if self._failed >= allowed or self._random.random() > 0.3:  # noqa: PLR2004 -- spreads failures out
+        if self._failed >= allowed or self._random.random() > 0.3:  # spreads failures out
             return
         leaves = [index for index, node in enumerate(trace.nodes) if not node.children]
         position = self._random.choice(leaves)

@@ -52,7 +52,8 @@ def digits(numbers: Words) -> Words:
     )
     table = np.asarray(table, np.uint64)
     numbers = numbers % _EIGHT_DIGITS
-    return table[numbers // np.uint64(10_000)] | (table[numbers % np.uint64(10_000)] << np.uint64(32))
+    words: Words = table[numbers // np.uint64(10_000)] | (table[numbers % np.uint64(10_000)] << np.uint64(32))
+    return words
 
 
 def hexadecimal(numbers: Words) -> Words:
@@ -61,7 +62,9 @@ def hexadecimal(numbers: Words) -> Words:
     low = np.arange(65_536, dtype=np.uint64)
     parts = [nibbles[(low >> np.uint64(12 - 4 * place)) & np.uint64(15)] << np.uint64(8 * place) for place in range(4)]
     table = parts[0] | parts[1] | parts[2] | parts[3]
-    return table[(numbers >> np.uint64(16)) & np.uint64(0xFFFF)] | (table[numbers & np.uint64(0xFFFF)] << np.uint64(32))
+    high, low_half = (numbers >> np.uint64(16)) & np.uint64(0xFFFF), numbers & np.uint64(0xFFFF)
+    words: Words = table[high] | (table[low_half] << np.uint64(32))
+    return words
 
 
 def users(random: np.random.Generator, count: int) -> Words:
@@ -74,7 +77,10 @@ def varints(random: np.random.Generator, count: int) -> NDArray[np.uint16]:
     """Return varints of exactly two bytes, log-uniform, as little-endian words."""
     span = np.log(VARINT_MAX / VARINT_MIN)
     number = np.minimum(VARINT_MIN * np.exp(span * random.random(count)), VARINT_MAX).astype(np.uint16)
-    return ((number & np.uint16(127)) | np.uint16(128)) | ((number >> np.uint16(7)) << np.uint16(8))
+    words: NDArray[np.uint16] = ((number & np.uint16(127)) | np.uint16(128)) | (
+        (number >> np.uint16(7)) << np.uint16(8)
+    )
+    return words
 
 
 def doubles(values: Floats) -> Words:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 USER_AGENTS: Final = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari",
@@ -72,14 +72,14 @@ def sku(source: random.Random) -> str:
     return f"SKU-{rank(source, 20_000):05d}"
 
 
-def stack_trace(source: random.Random, module: str, function: str, kind: str, message: str) -> str:
+def stack_trace(source: random.Random, module: str, function: str, *, failure: str) -> str:
     """Compose a Python stack trace of 3 to 8 frames that ends in the failure."""
-    frames = [
-        f'  File "/app/{module}/{layer}.py", line {source.randrange(20, 900)}, in {name}\n    return await {call}(request)'
-        for layer, name, call in _LAYERS[: source.randrange(2, len(_LAYERS) + 1)]
-    ]
-    frames.append(f'  File "/app/{module}/service.py", line {source.randrange(20, 400)}, in {function}\n    raise failure')
-    return "\n".join(["Traceback (most recent call last):", *frames, f"{kind}: {message}"])
+    lines = ["Traceback (most recent call last):"]
+    for layer, name, call in _LAYERS[: source.randrange(2, len(_LAYERS) + 1)]:
+        lines.append(f'  File "/app/{module}/{layer}.py", line {source.randrange(20, 900)}, in {name}')
+        lines.append(f"    return await {call}(request)")
+    lines.append(f'  File "/app/{module}/service.py", line {source.randrange(20, 400)}, in {function}')
+    return "\n".join([*lines, "    raise failure", failure])
 
 
 _LAYERS: Final = (
