@@ -42,11 +42,6 @@ class Batch:
     varints: int
     """How many two-byte varints the bodies have together."""
 
-    @property
-    def items(self) -> int:
-        """Return the items of all bodies."""
-        return sum(template.items for template in self.templates)
-
     def scratch(self) -> Scratch:
         """Return a buffer that holds the largest body."""
         return Scratch(max(len(template.data) for template in self.templates))
