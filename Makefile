@@ -39,10 +39,20 @@ test: setup lint ## Everything a change has to pass: lint, types, tests, coverag
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
 
 .PHONY: lint
-lint: setup ## All the gates without the tests
+lint: setup ## All the gates: style, types, imports, bounds, docs, secrets, vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.gates
+	$(BIN)/python -m pytest -q tests/architecture
+	$(BIN)/python -m tools.secret_scan
+	$(BIN)/python -m tools.dependency_audit
+
+.PHONY: format
+format: setup ## Mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 .PHONY: prove
 prove: setup ## The long campaigns (kill -9, fuzzing); hours

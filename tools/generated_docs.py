@@ -16,7 +16,18 @@ This page is made from the table in `src/homeostat_server/runtime/settings.py` b
 Each setting is a flag of `homeostat up`, an environment variable and a key of the TOML file that `--config` or
 `HOMEOSTAT_CONFIG` names. A flag wins over a variable, a variable over the file, the file over the default.
 `homeostat doctor` prints every value and where it comes from. Sizes are written as bytes or with a unit: `33554432`,
-`32MiB`, `2GiB`.
+`32MiB`, `2GiB`. A variable of this prefix that is no setting is told at the start; a key of the file that is none
+stops it. A file may look like this:
+
+```toml
+data = "/var/lib/homeostat"
+http = "0.0.0.0:4318"
+grpc = "0.0.0.0:4317"
+tls_certificate = "/etc/homeostat/cert.pem"
+tls_key = "/etc/homeostat/key.pem"
+spool_bytes_max = "8GiB"
+retention_ordinary_days = 7
+```
 
 | Key | Variable | Flag | Kind | Default | Bounds | What it is |
 |---|---|---|---|---|---|---|

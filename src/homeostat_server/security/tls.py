@@ -127,7 +127,8 @@ def _refuse_other_key(certificate: x509.Certificate, key_pem: bytes, *, certific
         hint = "Remove it: openssl pkey -in KEY -out KEY.plain; keep the file readable for this user only."
         raise TlsUnusable("use a TLS key that needs a password", value=str(key), hint=hint) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        hint = "The file must hold one private key in PEM form (-----BEGIN PRIVATE KEY-----)."
+        kind = "-----BEGIN PRIVATE KEY-----"  # pragma: allowlist secret
+        hint = f"The file must hold one private key in PEM form ({kind})."
         raise TlsUnusable("find a private key in the TLS key file", value=str(key), hint=hint) from error
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if public.public_bytes(*form) != certificate.public_key().public_bytes(*form):

@@ -1,0 +1,1 @@
+"""Three small services, instrumented with the stock OpenTelemetry SDK, and their traffic."""

@@ -1,0 +1,55 @@
+import re
+
+import pytest
+
+from homeostat_server.runtime.settings import SETTINGS
+from tools.documents import documents, knob_names, rooms, routes
+from tools.generated_docs import pages
+from tools.sources import ROOT, python_sources
+
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+DOCUMENTS = {document.path: document.text for document in documents()}
+PAGES = {str(path.relative_to(ROOT)): text for path, text in pages().items()}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_generated_page_is_current(path: str) -> None:
+    """A page made from a table says what the table says; `make docs` writes it again."""
+    assert (ROOT / path).read_text(encoding="utf-8") == PAGES[path], "run `make docs`"
+
+
+def test_every_room_has_its_section() -> None:
+    """Each package of the server is a heading of ARCHITECTURE.md, and no heading is left of one that is gone."""
+    assert set(re.findall(r"^### `homeostat_server\.(\w+)`", ARCHITECTURE, flags=re.MULTILINE)) == set(rooms())
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_every_room_says_its_invariant_and_what_is_absent(room: str) -> None:
+    """What is deliberately not in a room is written down before somebody puts it there."""
+    section = ARCHITECTURE.partition(f"### `homeostat_server.{room}`")[2]
+    body = re.split(r"^##", section, flags=re.MULTILINE)[0]
+    assert "**Invariant.**" in body
+    assert "**Absent.**" in body
+
+
+@pytest.mark.parametrize(
+    ("page", "names"), [("docs/knobs.md", knob_names(python_sources())), ("docs/api.md", routes(python_sources()))]
+)
+def test_a_page_names_everything_that_the_code_declares(page: str, names: tuple[str, ...]) -> None:
+    """Each knob is on its page, and so is each path of the API."""
+    text = DOCUMENTS.get(page, "")
+    assert [name for name in names if f"`{name}`" not in text and f" {name}`" not in text] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_variables_on_a_page_are_settings(path: str) -> None:
+    """A variable that a page names is one that the server reads."""
+    known = {setting.variable for setting in SETTINGS}
+    assert set(re.findall(r"\bHOMEOSTAT_[A-Z][A-Z_]*[A-Z]\b", DOCUMENTS[path])) <= known
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_links_on_a_page_lead_somewhere(path: str) -> None:
+    """A relative link names a file that is there."""
+    targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", DOCUMENTS[path])
+    assert [target for target in targets if not ((ROOT / path).parent / target).exists()] == []

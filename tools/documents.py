@@ -1,0 +1,98 @@
+"""The pages of this repository, the examples on them, and what the code declares that pages have to name."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tools.sources import ROOT, Source, dotted_name, tracked_files
+
+_FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_ROUTE_VERBS: Final = {"get", "post", "put", "patch", "delete", "head", "options", "websocket", "api_route"}
+_GENERIC_VERBS: Final = {"Route", "Mount", "WebSocketRoute", "add_route", "add_api_route", "mount"}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Hold one page: its path from the root of the repository and its text."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """Hold one fenced example with its language and where it stands."""
+
+    where: str
+    language: str
+    text: str
+
+
+def documents(root: Path = ROOT) -> tuple[Document, ...]:
+    """Return all Markdown pages."""
+    paths = [path for path in tracked_files(root) if path.endswith(".md")]
+    return tuple(Document(path, (root / path).read_text(encoding="utf-8")) for path in paths)
+
+
+def code_blocks(document: Document) -> Iterator[CodeBlock]:
+    """Yield the fenced examples of a page."""
+    for match in _FENCE.finditer(document.text):
+        line = document.text.count("\n", 0, match.start()) + 1
+        yield CodeBlock(f"{document.path}:{line}", match[1], match[2])
+
+
+def shell_commands(block: CodeBlock) -> Iterator[list[str]]:
+    """Yield the commands of a shell example as words; a line that ends in a backslash goes on in the next."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        for command in re.split(r"&&|\|\||;|\|", line.partition(" #")[0]):
+            words = command.split()
+            while words and re.fullmatch(r"\w+=\S*", words[0]):
+                words.pop(0)
+            if words and not words[0].startswith("#"):
+                yield words
+
+
+def rooms(root: Path = ROOT) -> tuple[str, ...]:
+    """Return the packages of the server."""
+    folder = root / "src" / "homeostat_server"
+    return tuple(sorted(path.parent.name for path in folder.glob("*/__init__.py")))
+
+
+def knob_names(sources: Iterable[Source]) -> tuple[str, ...]:
+    """Return the names of the knobs that the product declares."""
+    calls = [node for source in sources if source.path.startswith("src/") for node in ast.walk(source.tree)]
+    return tuple(
+        str(keyword.value.value)
+        for call in calls
+        if isinstance(call, ast.Call) and dotted_name(call.func).endswith("Knob")
+        for keyword in call.keywords
+        if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
+    )
+
+
+def routes(sources: Iterable[Source]) -> tuple[str, ...]:
+    """Return the paths that the API declares, each with the prefix of its module's router."""
+    found: set[str] = set()
+    for source in sources:
+        if source.path.startswith("src/homeostat_server/api/"):
+            calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call)]
+            prefix = next(filter(None, map(_prefix, calls)), "")
+            found.update(f"{prefix}{path}" for path in map(_path, calls) if path is not None)
+    return tuple(sorted(found))
+
+
+def _prefix(call: ast.Call) -> str:
+    values = [keyword.value for keyword in call.keywords if keyword.arg == "prefix"]
+    is_router = dotted_name(call.func).endswith("APIRouter")
+    return str(values[0].value) if is_router and values and isinstance(values[0], ast.Constant) else ""
+
+
+def _path(call: ast.Call) -> str | None:
+    verb = dotted_name(call.func).rpartition(".")[2]
+    first = call.args[0] if call.args else None
+    if verb not in _ROUTE_VERBS | _GENERIC_VERBS or not isinstance(first, ast.Constant):
+        return None
+    return first.value if isinstance(first.value, str) and first.value.startswith("/") else None
