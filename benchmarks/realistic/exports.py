@@ -53,6 +53,10 @@ class MetricExport:
         """Return bodies of the first `count` series only."""
         return self._batch(self._series[:count])
 
+    def postpone(self, delay_ns: int) -> None:
+        """Let all processes have started later."""
+        self._readings.postpone(delay_ns)
+
     def advance(self, moment: Moment, *, round_number: int, place: float) -> Table:
         """Return the values of the next export; exemplars name spans at `place` (0 to 1) of a round of traces."""
         spans = [entries[int(place * len(entries)) % len(entries)] for entries in self._entries]

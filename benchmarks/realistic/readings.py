@@ -60,7 +60,7 @@ class Readings:
         source = values.generator(seed=seed, round_number=0, purpose=5)
         self._phase = source.integers(0, 14_000_000_000, instances)
         self._begun = start_ns - source.integers(60 * 10**9, 3600 * 10**9, instances)
-        self._last = np.maximum(self._begun, start_ns - 15 * 10**9 + self._phase)
+        self._last: Longs = np.maximum(self._begun, start_ns - 15 * 10**9 + self._phase)
         self._rates: dict[Family, Floats] = {
             family: np.exp(2.2 + 1.4 * source.standard_normal(len(share))) * share for family, share in shares.items()
         }
@@ -87,6 +87,11 @@ class Readings:
         sizes |= dict.fromkeys("cszij", exponentials) | {"e": exponentials * EXPONENTIAL_WORDS}
         summaries = counts[Family.SUMMARY]
         return sizes | {"u": summaries, "v": summaries, "q": summaries * len(QUANTILES)}
+
+    def postpone(self, delay_ns: int) -> None:
+        """Let all processes have started, and exported last, later."""
+        self._begun = self._begun + delay_ns
+        self._last = self._last + delay_ns
 
     def advance(self, moment: Moment, exemplars: Exemplars) -> Words:
         """Return the values of the next export, in the order of `sizes`."""

@@ -52,16 +52,15 @@ class Restamper:
         lane: int = 0,
         style: Style = "collector",
         window_s: float = 1.0,
-        start_ns: int = 0,
     ) -> None:
         """Build about `bodies` templates; traces of a round start within `window_s` before now.
 
-        `start_ns` is when the metrics' processes are up; the lane tells concurrent restampers of a seed apart.
-        Raises `LaneError` when there is no such lane.
+        The lane tells concurrent restampers of a seed apart; lane 0 shares its ids with `traces()` of that seed.
+        Exemplars of metrics look like ids of spans but name none. Raises `LaneError` when there is no such lane.
         """
         if not 0 <= lane < LANES_MAX:
             raise LaneError(f"lane {lane} is not between 0 and {LANES_MAX - 1}")
-        plan = _Plan(bodies * items_per_body, items_per_body, seed, style, int(window_s * _NS), start_ns)
+        plan = _Plan(bodies * items_per_body, items_per_body, seed, style, int(window_s * _NS))
         self._source = _metric_source(plan) if signal == "metrics" else _correlated_source(signal, plan)
         self._scratch = self._source.batch.scratch()
         self._round = lane * _ROUNDS_PER_LANE
@@ -93,7 +92,6 @@ class _Plan:
     seed: int
     style: Style
     window_ns: int
-    start_ns: int
 
 
 class _CorrelatedSource:
@@ -116,9 +114,13 @@ class _MetricSource:
 
     def __init__(self, made: MetricExport) -> None:
         self._made = made
+        self._started = False
         self.batch = made.batch
 
     def fresh(self, round_number: int, now_ns: int) -> Table:
+        if not self._started:
+            self._made.postpone(now_ns)
+            self._started = True
         moment = Moment(round_number, now_ns, INTERVAL_S * _NS)
         return self._made.advance(moment, round_number=round_number, place=0.5)
 
@@ -130,7 +132,7 @@ def _metric_source(plan: _Plan) -> _Source:
         company,
         forest,
         series=plan.items,
-        start_ns=plan.start_ns,
+        start_ns=0,
         items_per_body=plan.items_per_body,
         style=plan.style,
     )

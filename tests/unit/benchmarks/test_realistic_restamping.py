@@ -71,12 +71,21 @@ def test_restamped_logs_name_restamped_spans() -> None:
 
 def test_restamped_metrics_parse_and_advance() -> None:
     """Each round of metric bodies is the next export of the same series."""
-    restamper = Restamper("metrics", bodies=1, start_ns=NOW_NS)
+    restamper = Restamper("metrics", bodies=1)
     first = [restamper.next(NOW_NS) for _ in range(restamper.bodies)]
     second = [restamper.next(NOW_NS + 15 * 10**9) for _ in range(restamper.bodies)]
     assert [body.items for body in first] == [body.items for body in second]
     assert all(before.data != after.data for before, after in zip(first, second, strict=True))
-    assert ExportMetricsServiceRequest.FromString(second[0].data).resource_metrics
+    request = ExportMetricsServiceRequest.FromString(second[0].data)
+    starts = [
+        point.start_time_unix_nano
+        for block in request.resource_metrics
+        for scope in block.scope_metrics
+        for metric in scope.metrics
+        for point in metric.histogram.data_points
+    ]
+    assert starts
+    assert all(NOW_NS - 3601 * 10**9 < start < NOW_NS for start in starts)
 
 
 def test_a_lane_that_does_not_exist_is_refused() -> None:
