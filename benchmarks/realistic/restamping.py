@@ -118,10 +118,12 @@ class _MetricSource:
         self.batch = made.batch
 
     def fresh(self, round_number: int, now_ns: int) -> Table:
+        # Instances export up to an interval after a moment; none may do so after now.
+        begin_ns = now_ns - INTERVAL_S * _NS
         if not self._started:
-            self._made.postpone(now_ns)
+            self._made.postpone(begin_ns)
             self._started = True
-        moment = Moment(round_number, now_ns, INTERVAL_S * _NS)
+        moment = Moment(round_number, begin_ns, INTERVAL_S * _NS)
         return self._made.advance(moment, round_number=round_number, place=0.5)
 
 

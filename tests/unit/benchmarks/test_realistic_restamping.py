@@ -77,15 +77,15 @@ def test_restamped_metrics_parse_and_advance() -> None:
     assert [body.items for body in first] == [body.items for body in second]
     assert all(before.data != after.data for before, after in zip(first, second, strict=True))
     request = ExportMetricsServiceRequest.FromString(second[0].data)
-    starts = [
-        point.start_time_unix_nano
+    times = [
+        (point.start_time_unix_nano, point.time_unix_nano)
         for block in request.resource_metrics
         for scope in block.scope_metrics
         for metric in scope.metrics
         for point in metric.histogram.data_points
     ]
-    assert starts
-    assert all(NOW_NS - 3601 * 10**9 < start < NOW_NS for start in starts)
+    assert times
+    assert all(NOW_NS - 3700 * 10**9 < start < NOW_NS <= time <= NOW_NS + 15 * 10**9 for start, time in times)
 
 
 def test_a_lane_that_does_not_exist_is_refused() -> None:
