@@ -17,7 +17,10 @@ DEFAULT_TENANT: Final = Tenant("default")
 
 TENANT_LENGTH_MAX: Final = 150
 
-_ALLOWED: Final = re.compile(r"[A-Za-z0-9!\-_.*'()]{1,150}")
+TENANT_CHARACTERS: Final = r"A-Za-z0-9!\-_.*'()"
+"""What a name is made of, as the inside of a regular expression's character class; all of it ASCII."""
+
+_ALLOWED: Final = re.compile(rf"[{TENANT_CHARACTERS}]{{1,{TENANT_LENGTH_MAX}}}")
 # Names that mean something as a folder, or that Mimir keeps for itself, are refused there and so here.
 _RESERVED: Final = frozenset({".", "..", "__mimir_cluster"})
 
