@@ -96,18 +96,12 @@ class Lifecycle:
         failures = []
         while self._started:
             component = self._started.pop()
-            error = await self._stop_one(component)
-            if error is not None:
+            try:
+                async with asyncio.timeout(component.stop_budget_s):
+                    await component.stop()
+            except Exception as error:
+                # A border: whatever this component does wrong, the ones below it have data to make durable.
+                _LOG.exception("%s did not stop cleanly", component.name)
                 failures.append(Failure(component.name, error))
+            _LOG.debug("stopped %s", component.name)
         return tuple(failures)
-
-    async def _stop_one(self, component: Component) -> Exception | None:
-        try:
-            async with asyncio.timeout(component.stop_budget_s):
-                await component.stop()
-        except Exception as error:
-            # A border: whatever this component does wrong, the ones below it have data to make durable.
-            _LOG.exception("%s did not stop cleanly", component.name)
-            return error
-        _LOG.debug("stopped %s", component.name)
-        return None

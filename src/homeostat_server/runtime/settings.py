@@ -98,6 +98,9 @@ class Settings:
         int,
         Row("Bodies held in memory at once; more is shed (503).", BYTES, 64 * KIBIBYTE, 64 * GIBIBYTE),
     ] = 192 * MEBIBYTE
+    ingest_requests_max: Annotated[
+        int, Row("Ingest requests served at once; more are shed (503).", INTEGER, 1, 1_000_000)
+    ] = 1024
     ingest_attributes_max: Annotated[
         int, Row("Attributes of one item; an item with more is refused.", INTEGER, 1, 1_000_000)
     ] = 16_384
@@ -172,11 +175,6 @@ class Settings:
     def store_dsn(self) -> str:
         """Return the DSN of the telemetry store, the default filled in."""
         return self.store or f"chdb://{self.data_folder / 'telemetry'}"
-
-    @property
-    def state_dsn(self) -> str:
-        """Return the DSN of the state database, the default filled in."""
-        return self.state or f"sqlite:///{self.data_folder / 'state.sqlite'}"
 
 
 def _table() -> tuple[Setting, ...]:

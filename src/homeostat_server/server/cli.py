@@ -4,9 +4,7 @@ import sys
 
 import click
 
-from homeostat_server.runtime.resources import read_resources
 from homeostat_server.runtime.settings import SETTINGS, Settings
-from homeostat_server.server import doctor as examination
 from homeostat_server.server.cli_keys import key
 from homeostat_server.server.options import ServerCommand, setting_options, settings_of_process
 
@@ -28,10 +26,14 @@ def up(**flags: object | None) -> None:
 @setting_options
 def doctor(**flags: object | None) -> None:
     """Say what each setting is and where it comes from, and whether `homeostat up` would start."""
+    # Here for the same reason as in `up`.
+    from homeostat_server.runtime.resources import read_resources  # noqa: PLC0415
+    from homeostat_server.server.doctor import examine  # noqa: PLC0415
+
     settings = settings_of_process(flags)
     _print_settings(settings)
     click.echo()
-    findings = examination.examine(settings, resources=read_resources())
+    findings = examine(settings, resources=read_resources())
     for finding in findings:
         click.echo(f"{finding.verdict:<8} {finding.subject}: {finding.detail}")
         if finding.hint:

@@ -6,7 +6,6 @@ Each check answers with a finding; a finding that would stop the start says what
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +20,11 @@ from homeostat_server.runtime.data_folder import DataFolder
 from homeostat_server.runtime.resources import Resources
 from homeostat_server.runtime.setting_kinds import GIBIBYTE, MEBIBYTE, Address
 from homeostat_server.runtime.settings import SETTINGS_BY_NAME, Settings
+from homeostat_server.security.binding import examine_binding, refuse_unsafe_binding
+from homeostat_server.security.tls import load_tls
+from homeostat_server.store.state.api_keys import ApiKeyRecords
+from homeostat_server.store.state.database import connect_state
+from homeostat_server.store.state.dsn import default_state_dsn, is_state_there, parse_state_dsn
 
 FREE_DISK_WARNING_BYTES: Final = 5 * GIBIBYTE
 """About a day of a small team's telemetry; below it somebody should look."""
@@ -31,6 +35,11 @@ MEMORY_WARNING_BYTES: Final = 512 * MEBIBYTE
 ENGINE_TIMEOUT_S: Final = 60.0
 """A cold import of the engine from a slow disk takes some seconds; a minute is a hang."""
 
+CERTIFICATE_WARNING_DAYS: Final = 14
+"""Half of what automatic renewal usually leaves (30 days): by then it has failed."""
+
+_NS_PER_S: Final = 1_000_000_000
+_SECONDS_PER_DAY: Final = 86_400
 _EARLIEST_NOW_NS: Final = 1_767_225_600_000_000_000  # 2026-01-01: no machine that runs this release is older
 
 
@@ -60,15 +69,17 @@ class Finding:
 
 def examine(settings: Settings, *, resources: Resources, clock: Clock | None = None) -> tuple[Finding, ...]:
     """Return the findings of all checks, in the order in which `up` would meet them."""
+    clock = clock or SystemClock()
     return (
         check_data_folder(settings),
         check_disk(settings),
         check_memory(resources),
-        check_clock(settings, clock=clock or SystemClock()),
+        check_clock(settings, clock=clock),
         check_engine(),
         check_address("http", settings.http),
         check_address("grpc", settings.grpc),
-        check_tls(settings),
+        check_tls(settings, clock=clock),
+        check_access(settings),
     )
 
 
@@ -162,19 +173,47 @@ def check_address(name: str, address: Address) -> Finding:
     return Finding(subject=name, verdict=Verdict.OK, detail=f"{address} is free")
 
 
-def check_tls(settings: Settings) -> Finding:
-    """Say whether the TLS files can be read and belong together."""
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return Finding(subject="TLS", verdict=Verdict.OK, detail="off")
+def check_tls(settings: Settings, *, clock: Clock) -> Finding:
+    """Say whether the TLS files can be used, and until when."""
     try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-        if settings.tls_client_ca is not None:
-            context.load_verify_locations(settings.tls_client_ca)
-    except OSError as error:  # SSLError is one
-        hint = "Give PEM files that this user can read; the key has to be the certificate's own, without a password."
-        return Finding(subject="TLS", verdict=Verdict.PROBLEM, detail=str(error), hint=hint)
-    return Finding(subject="TLS", verdict=Verdict.OK, detail=f"certificate {settings.tls_certificate}")
+        files = {"key": settings.tls_key, "client_ca": settings.tls_client_ca}
+        identity = load_tls(settings.tls_certificate, **files, clock=clock)
+    except HomeostatError as error:
+        detail = f"cannot {error.attempted}: {error.shown_value()}"
+        return Finding(subject="TLS", verdict=Verdict.PROBLEM, detail=detail, hint=error.hint)
+    if identity is None:
+        return Finding(subject="TLS", verdict=Verdict.OK, detail="off")
+    left_days = (identity.expires_at.timestamp() - clock.now_ns() / _NS_PER_S) / _SECONDS_PER_DAY
+    detail = f"the certificate is valid for {left_days:.0f} days"
+    if left_days < CERTIFICATE_WARNING_DAYS:
+        return Finding(subject="TLS", verdict=Verdict.WARNING, detail=detail, hint="Renew it.")
+    return Finding(subject="TLS", verdict=Verdict.OK, detail=detail)
+
+
+def check_access(settings: Settings) -> Finding:
+    """Say who can reach it, and whether a key is there when others can."""
+    try:
+        binding = examine_binding([settings.http.host, settings.grpc.host])
+        has_keys = _has_active_keys(settings)
+        refuse_unsafe_binding(binding, has_active_keys=has_keys)
+    except HomeostatError as error:
+        detail = f"cannot {error.attempted}: {error.shown_value()}"
+        return Finding(subject="access", verdict=Verdict.PROBLEM, detail=detail, hint=error.hint)
+    reach = "this machine only" if binding.is_loopback else "other machines too"
+    detail = f"reachable from {reach}; {'a key is needed' if has_keys else 'open, no key is needed'}"
+    return Finding(subject="access", verdict=Verdict.OK, detail=detail)
+
+
+def _has_active_keys(settings: Settings) -> bool:
+    """Look for a key without migrating what is there: a doctor changes nothing."""
+    dsn = settings.state or default_state_dsn(settings.data)
+    if not is_state_there(dsn):
+        return False
+    database = connect_state(parse_state_dsn(dsn))
+    try:
+        return bool(ApiKeyRecords(database).newest(active_max=1, revoked_max=0))
+    finally:
+        database.close()
 
 
 def _nearest_existing(path: Path) -> Path:

@@ -161,9 +161,8 @@ def test_paths_and_addresses_derived_from_settings_are_absolute() -> None:
     """Stores live under the data folder unless a DSN says otherwise."""
     settings = Settings(data=Path("/var/h"))
     assert settings.store_dsn == "chdb:///var/h/telemetry"
-    assert settings.state_dsn == "sqlite:////var/h/state.sqlite"
     assert settings.spool_folder == Path("/var/h/spool")
-    assert Settings(store="clickhouse://c", state="postgresql://p").store_dsn == "clickhouse://c"
+    assert Settings(store="clickhouse://c").store_dsn == "clickhouse://c"
     assert Settings().data_folder.is_absolute()
 
 
@@ -175,3 +174,9 @@ def test_every_row_of_the_table_is_complete() -> None:
             assert setting.minimum <= setting.default <= setting.maximum, setting.name
         assert bool(bounds_text(setting)) is (setting.minimum is not None), setting.name
     assert len({setting.variable for setting in SETTINGS}) == len(SETTINGS)
+
+
+def test_a_path_that_is_not_set_is_shown_as_nothing() -> None:
+    """Nothing given and nothing shown are the same."""
+    tls_key = SETTINGS_BY_NAME["tls_key"]
+    assert (tls_key.show(None), tls_key.show(Path("/k.pem"))) == ("", "/k.pem")

@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 import trustme
+from click.testing import CliRunner
+from cryptography import x509
 
+from homeostat_server.runtime.clock import SystemClock
 from homeostat_server.runtime.data_folder import DataFolder
 from homeostat_server.runtime.resources import Resources
 from homeostat_server.runtime.setting_kinds import GIBIBYTE, Address
 from homeostat_server.runtime.settings import Settings
 from homeostat_server.runtime.testing import ManualClock
+from homeostat_server.server.cli import key
 from homeostat_server.server.doctor import (
     Verdict,
+    check_access,
     check_address,
     check_clock,
     check_data_folder,
@@ -31,7 +36,7 @@ def test_a_healthy_machine_has_no_problem(tmp_path: Path) -> None:
     """All checks together find nothing that would stop the start."""
     findings = examine(Settings(data=tmp_path, http=FREE, grpc=FREE), resources=RESOURCES)
     assert [finding.subject for finding in findings if finding.stops_start] == []
-    assert len(findings) == 8
+    assert len(findings) == 9
 
 
 def test_a_data_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
@@ -108,19 +113,47 @@ def test_a_host_that_is_not_there_is_a_problem() -> None:
     assert check_address("http", Address("192.0.2.1", 4318)).stops_start
 
 
-def test_tls_files_that_belong_together_are_fine(tmp_path: Path) -> None:
-    """Certificate, key and client authority are loaded as the server would."""
+def with_certificate(folder: Path) -> Settings:
+    """Return settings with a certificate that is valid for years."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
-    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
-    settings = Settings(tls_certificate=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
-    assert check_tls(settings).verdict is Verdict.OK
-    assert check_tls(replace(settings, tls_client_ca=tmp_path / "ca.pem")).verdict is Verdict.OK
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    certificate.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    return Settings(data=folder, tls_certificate=folder / "cert.pem", tls_key=folder / "key.pem")
+
+
+def test_tls_files_that_can_be_used_are_fine_until_they_are_about_to_expire(tmp_path: Path) -> None:
+    """Two weeks before its end a certificate is a warning, after it a problem."""
+    settings = replace(with_certificate(tmp_path), tls_client_ca=tmp_path / "ca.pem")
+    expires_at = x509.load_pem_x509_certificate((tmp_path / "cert.pem").read_bytes()).not_valid_after_utc
+    clock = ManualClock(now_ns=int(expires_at.timestamp()) * 10**9)
+    verdicts = []
+    for days in (-15, 2, 14):
+        clock.advance(days * 86_400)
+        verdicts.append(check_tls(settings, clock=clock).verdict)
+    assert verdicts == [Verdict.OK, Verdict.WARNING, Verdict.PROBLEM]
 
 
 def test_tls_files_that_cannot_be_used_are_a_problem(tmp_path: Path) -> None:
-    """A missing file, or one that is no PEM, is told before the start."""
+    """A missing file is told before the start, and no TLS is no problem."""
     missing = Settings(tls_certificate=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
-    assert check_tls(missing).stops_start
+    assert check_tls(missing, clock=SystemClock()).stops_start
+    assert check_tls(Settings(), clock=SystemClock()).detail == "off"
+
+
+def test_beyond_loopback_a_key_is_needed(tmp_path: Path) -> None:
+    """The same address is a problem without a key and fine with one; looking makes no database."""
+    settings = Settings(data=tmp_path, http=Address("192.0.2.1", 0), grpc=FREE)
+    assert "homeostat key create" in check_access(settings).hint
+    assert [*tmp_path.iterdir()] == []
+    created = CliRunner().invoke(key, ["create", "--tenant", "t", "--scope", "read", "--data", str(tmp_path)])
+    assert created.exit_code == 0, created.output
+    finding = check_access(settings)
+    assert (finding.verdict, finding.detail) == (Verdict.OK, "reachable from other machines too; a key is needed")
+
+
+def test_on_loopback_no_key_is_needed(tmp_path: Path) -> None:
+    """It says that it runs open."""
+    finding = check_access(Settings(data=tmp_path, http=FREE, grpc=FREE))
+    assert finding.detail == "reachable from this machine only; open, no key is needed"
