@@ -18,7 +18,14 @@ from homeostat_server.model.tenant import DEFAULT_TENANT, parse_tenant
 from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.security.binding import Binding, refuse_foreign_page
 from homeostat_server.security.keys import KeyRing
-from homeostat_server.security.tokens import Headers, RequestIdentity, is_token, read_identity, shown_id
+from homeostat_server.security.tokens import (
+    Headers,
+    RequestIdentity,
+    choose_credential,
+    is_token,
+    read_identity,
+    shown_id,
+)
 
 _EVERY_SCOPE: Final = frozenset(Scope)
 _OPEN_DEFAULT: Final = Principal(tenant=DEFAULT_TENANT, scopes=_EVERY_SCOPE)
@@ -36,7 +43,7 @@ class Outcome(StrEnum):
     AMBIGUOUS = "ambiguous"
     UNKNOWN = "unknown"
     REVOKED = "revoked"
-    INVALID = "invalid"
+    INVALID_TENANT = "invalid_tenant"
     FOREIGN_PAGE = "foreign_page"
     SCOPE = "scope"
     FORGED_TENANT = "forged_tenant"
@@ -74,7 +81,7 @@ class Authenticator:
         Raises:
             Unauthenticated: no key where one is needed, or one that is not valid.
             Forbidden: the key lacks the scope, or an open server is asked by a page of another site.
-            InvalidRequest: an open server is given no valid tenant, or a header comes twice with different values.
+            InvalidRequest: an open server is given no valid tenant, or several.
             StateUnavailable: it is too long ago that the keys could be read.
         """
         principal = self._identify(headers)
@@ -93,41 +100,40 @@ class Authenticator:
 
         Raises:
             Forbidden: the request names, or its page comes from, another host.
-            InvalidRequest: the request names two hosts.
-            Unauthenticated: the request holds two keys.
         """
         if self.runs_open():
             self._guard_open(read_identity(headers))
 
     def _identify(self, headers: Headers) -> Principal:
         """Return who is asking, and count why not."""
+        identity = read_identity(headers)
         try:
-            identity = read_identity(headers)
+            credential = choose_credential(identity.credentials)
             if not self.runs_open():
-                return self._by_key(identity)
+                return self._by_key(credential, tenants=identity.tenants)
             self._guard_open(identity)
             # A key of ours is verified even here: its sender relies on it. Other programs' credentials mean nothing.
-            if identity.credential is not None and is_token(identity.credential):
-                return self._by_key(identity)
-            return _by_tenant_header(identity.tenant)
+            if credential is not None and is_token(credential):
+                return self._by_key(credential, tenants=identity.tenants)
+            return _by_tenant_header(identity.tenants)
         except Unauthenticated as error:
             self._count(Outcome(error.reason))
             raise
         except InvalidRequest:
-            self._count(Outcome.INVALID)
+            self._count(Outcome.INVALID_TENANT)
             raise
 
-    def _by_key(self, identity: RequestIdentity) -> Principal:
-        if identity.credential is None:
+    def _by_key(self, credential: str | None, *, tenants: tuple[str, ...]) -> Principal:
+        if credential is None:
             raise Unauthenticated("answer without an API key", hint=_SEND_A_KEY)
-        principal = self._keys.authenticate(identity.credential)
-        if identity.tenant is not None and identity.tenant != principal.tenant:
+        principal = self._keys.authenticate(credential)
+        if any(tenant != principal.tenant for tenant in tenants):
             self._count(Outcome.FORGED_TENANT)
         return principal
 
     def _guard_open(self, identity: RequestIdentity) -> None:
         try:
-            refuse_foreign_page(host=identity.host, origin=identity.origin)
+            refuse_foreign_page(hosts=identity.hosts, origins=identity.origins)
         except Forbidden:
             self._count(Outcome.FOREIGN_PAGE)
             raise
@@ -136,10 +142,11 @@ class Authenticator:
         self._counters[outcome].inc()
 
 
-def _by_tenant_header(text: str | None) -> Principal:
-    if text is None:
+def _by_tenant_header(tenants: tuple[str, ...]) -> Principal:
+    if not tenants:
         return _OPEN_DEFAULT
-    if "|" in text:
+    text = tenants[0]
+    if "|" in text or any(other != text for other in tenants):
         hint = "X-Scope-OrgID names one tenant; several at once cannot be asked."
-        raise InvalidRequest("use several tenants in one request", value=text, hint=hint)
+        raise InvalidRequest("use several tenants in one request", value="|".join(tenants), hint=hint)
     return Principal(tenant=parse_tenant(text), scopes=_EVERY_SCOPE)

@@ -20,6 +20,7 @@ Resolve = Callable[[str], Iterable[str]]
 _EVERYWHERE: Final = frozenset({"", "*"})
 _LOCAL_NAMES: Final = ("localhost", ".localhost")  # RFC 6761: never resolves to anywhere else
 _MAKE_A_KEY: Final = "homeostat key create --tenant TENANT --scope ingest --scope read"
+_SERVED: Final = f"Without API keys only this machine is served: use localhost, or make a key: {_MAKE_A_KEY}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,22 +82,24 @@ def is_loopback_host(host: str, *, resolve: Resolve = resolve_host) -> bool:
     return bool(addresses) and all(address is not None and _is_loopback_ip(address) for address in addresses)
 
 
-def refuse_foreign_page(*, host: str | None, origin: str | None) -> None:
+def refuse_foreign_page(*, hosts: Iterable[str], origins: Iterable[str]) -> None:
     """Refuse a request that a web page of another site may have caused; for a server that runs open.
 
     A request without a `Host` passes: no browser sends one. Never resolves a name: that is the attack.
 
     Args:
-        host: the `Host` header (`:authority`), with or without a port.
-        origin: the `Origin` header, None when there is none.
+        hosts: the values of `Host`, each with or without a port; all have to be this machine.
+        origins: the values of `Origin`, likewise.
 
     Raises:
         Forbidden: a header names a host that is not this machine.
     """
-    for name, value, url in (("Host", host, f"//{host}"), ("Origin", origin, origin or "")):
-        if value is not None and not _names_this_machine(url):
-            hint = f"Without API keys only this machine is served: use localhost, or make a key: {_MAKE_A_KEY}."
-            raise Forbidden(f"serve a request whose {name} is not this machine", value=value, hint=hint)
+    for host in hosts:
+        if not _names_this_machine(f"//{host}"):
+            raise Forbidden("serve a request whose Host is not this machine", value=host, hint=_SERVED)
+    for origin in origins:
+        if not _names_this_machine(origin):
+            raise Forbidden("serve a request whose Origin is not this machine", value=origin, hint=_SERVED)
 
 
 def _names_this_machine(url: str) -> bool:

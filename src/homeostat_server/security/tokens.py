@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from homeostat_server.exceptions import InvalidRequest, Unauthenticated
+from homeostat_server.exceptions import Unauthenticated
 
 ID_BYTES: Final = 8
 SECRET_BYTES: Final = 32
@@ -42,12 +42,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestIdentity:
-    """Hold what a request says about its sender, unverified; at most one of each."""
+    """Hold what a request says about its sender, unverified: each header's values in order, empty when not sent."""
 
-    credential: str | None = field(default=None, repr=False)
-    tenant: str | None = None
-    host: str | None = None
-    origin: str | None = None
+    credentials: tuple[str, ...] = field(default=(), repr=False)
+    tenants: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 def shown_id(key_id: str) -> str:
@@ -83,40 +83,25 @@ def parse_token(text: str) -> Token:
 
 
 def read_identity(headers: Headers) -> RequestIdentity:
-    """Return what the headers say about the sender.
+    """Return what the headers say about the sender; judges nothing."""
+    found: dict[str, list[str]] = {"credentials": [], "tenants": [], "hosts": [], "origins": []}
+    for name, value in headers:
+        meaning = _MEANINGS.get(name) or _MEANINGS.get(name.lower())
+        if meaning is None:
+            continue
+        field_name, read = meaning
+        found[field_name].append(read((value if isinstance(value, str) else value.decode("latin-1")).strip()))
+    return RequestIdentity(**{field_name: tuple(values) for field_name, values in found.items()})
 
-    Where several credentials are sent (a proxy may want one of its own), the one written like a key of ours counts.
+
+def choose_credential(credentials: tuple[str, ...]) -> str | None:
+    """Return the one that counts, None when there is none.
+
+    Where several are sent (a proxy may want one of its own), it is the one written like a key of ours.
 
     Raises:
         Unauthenticated: two different keys of ours are sent.
-        InvalidRequest: another of the headers comes twice with different values.
     """
-    credentials: list[str] = []
-    others: dict[str, str] = {}
-    for name, value in headers:
-        word = _WORDS.get(name) or _WORDS.get(name.lower())
-        if word is None:
-            continue
-        text = (value if isinstance(value, str) else value.decode("latin-1")).strip()
-        if word == "authorization":
-            credentials.append(_from_authorization(text))
-        elif word == "x-api-key":
-            credentials.append(text)
-        elif others.setdefault(word, text) != text:
-            raise InvalidRequest(f"read the header {word}: it comes twice with different values", value=text)
-    return RequestIdentity(
-        credential=_only(credentials),
-        tenant=others.get("x-scope-orgid"),
-        host=others.get("host"),
-        origin=others.get("origin"),
-    )
-
-
-_NAMES: Final = ("authorization", "x-api-key", "x-scope-orgid", "host", "origin")
-_WORDS: Final[dict[str | bytes, str]] = {name: name for name in _NAMES} | {name.encode(): name for name in _NAMES}
-
-
-def _only(credentials: list[str]) -> str | None:
     if len(credentials) < 2:
         return credentials[0] if credentials else None
     tokens = {text for text in credentials if is_token(text)}
@@ -145,3 +130,17 @@ def _basic_password(text: str) -> str:
     except ValueError:  # both binascii.Error and UnicodeDecodeError
         return ""
     return decoded.partition(":")[2]
+
+
+_Meaning = tuple[str, Callable[[str], str]]
+_MEANINGS_BY_NAME: Final[dict[str, _Meaning]] = {
+    "authorization": ("credentials", _from_authorization),
+    "x-api-key": ("credentials", str),
+    "x-scope-orgid": ("tenants", str),
+    "host": ("hosts", str),
+    "origin": ("origins", str),
+}
+# Under both forms, so that the usual header costs one look-up and no decoding.
+_MEANINGS: Final[dict[str | bytes, _Meaning]] = {
+    form: meaning for name, meaning in _MEANINGS_BY_NAME.items() for form in (name, name.encode())
+}

@@ -4,6 +4,7 @@ The small state lives in SQLite (`sqlite:///path`, the default) or in PostgreSQL
 """
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,11 @@ def default_state_dsn(data: Path) -> str:
     return URL.create("sqlite", database=str(data.absolute() / SQLITE_FILE_NAME)).render_as_string(hide_password=False)
 
 
-def parse_state_dsn(text: str) -> URL:
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def parse_state_dsn(text: str, *, is_installed: Callable[[str], bool] = _is_installed) -> URL:
     """Return the database's address with the driver filled in.
 
     Raises:
@@ -45,7 +50,7 @@ def parse_state_dsn(text: str) -> URL:
         raise SettingInvalid("use this database for the state", value=url.drivername, hint=_FORMS)
     if driver.startswith("sqlite") and url.database in {None, "", ":memory:"}:
         raise SettingInvalid("use an SQLite database without a file", value=text, hint=_FORMS)
-    if driver.startswith("postgresql") and importlib.util.find_spec("psycopg") is None:
+    if driver.startswith("postgresql") and not is_installed("psycopg"):
         hint = "Install it: pip install 'homeostat[server,postgresql]'."
         raise SettingInvalid("find the PostgreSQL driver psycopg", hint=hint)
     return url.set(drivername=driver)
