@@ -6,7 +6,7 @@ The token goes to standard output alone, so that `KEY=$(homeostat key create …
 
 import getpass
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ def create(tenant: str, scopes: tuple[str, ...], comment: str, *, as_json: bool,
     with _key_ring(settings_of_process(flags)) as ring:
         is_first = not ring.list()
         created = ring.create(
-            name, scopes=frozenset(Scope(word) for word in scopes), comment=comment, created_by=_user_name()
+            name, scopes=frozenset(Scope(word) for word in scopes), comment=comment, created_by=user_name()
         )
     if as_json:
         _print_json({"key": str(created.token), **_described(created.key)})
@@ -126,10 +126,10 @@ def _state_dsn(settings: Settings) -> str:
     return settings.state or default_state_dsn(settings.data)
 
 
-def _user_name() -> str | None:
+def user_name(*, ask: Callable[[], str] = getpass.getuser) -> str | None:
     """Return who runs this, nothing where the user has no name (a container with a bare number)."""
-    with suppress(OSError, KeyError):
-        return getpass.getuser()
+    with suppress(OSError, KeyError):  # KeyError until Python 3.12, OSError from 3.13 on
+        return ask()
     return None
 
 
