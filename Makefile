@@ -36,7 +36,7 @@ demo: setup ## Start the platform and three instrumented services, send traffic 
 
 .PHONY: test
 test: setup lint ## Everything a change has to pass: lint, types, tests, coverage
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 .PHONY: lint
 lint: setup ## All the gates: style, types, imports, bounds, docs, secrets, vulnerabilities
