@@ -1,0 +1,104 @@
+"""What the rest of the server may ask of the store. It knows no engine and no SQL dialect beyond ClickHouse's.
+
+Every adapter passes the one contract suite in `tests/contract/store`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from homeostat_server.model.segment import SealedSegment
+from homeostat_server.model.tenant import Tenant
+
+Parameter: TypeAlias = str | int | float
+"""What a query can be given: text, a whole number or a real one. Ids travel as hex text."""
+
+Row: TypeAlias = dict[str, object]
+"""One row of an answer by column name: text and ids as bytes, numbers as int or float, arrays as lists, maps as lists
+of (key, value). Times have to be selected as numbers (`toUnixTimestamp64Nano(ts)`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryLimits:
+    """Hold the bounds of one query."""
+
+    duration_s: float
+    rows_max: int
+    result_bytes_max: int
+    memory_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionDays:
+    """Hold how many days each class of rows is kept after the day of its receipt."""
+
+    ordinary: int
+    valued: int
+
+    @property
+    def longest(self) -> int:
+        """Return how long the longest-lived row is kept."""
+        return max(self.ordinary, self.valued)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSize:
+    """Hold what one table takes, over all tenants."""
+
+    table: str
+    rows: int
+    parts: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStatistics:
+    """Hold what the engine says of itself."""
+
+    memory_bytes: int
+    tables: Sequence[TableSize]
+
+
+class TelemetryStore(Protocol):
+    """Keep telemetry and answer questions about it.
+
+    Safe to call from many threads; every call blocks its thread until it is done.
+    """
+
+    def insert_segment(self, segment: SealedSegment) -> None:
+        """Store every item of a segment, once.
+
+        Idempotent by the segment's number: with `replay` set, rows that an interrupted insert of the same segment left
+        are taken back first. On return the rows are on the disk and visible to every later read. Items of one segment
+        may become visible one table at a time, derived rows first.
+
+        Raises:
+            StoreUnavailable: not now (disk full, engine closed or out of memory); the same segment may pass later.
+            SegmentRejected: never; the engine cannot decode this content.
+        """
+        ...
+
+    def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
+        """Answer one SELECT with one tenant's rows, in the order the query asks for; no rows is an empty list.
+
+        `{name:Type}` in the SQL stands for a parameter. Other tenants' rows do not exist for the query, whatever it
+        says. Reads do not wait for inserts.
+
+        Raises:
+            QueryLimit: the query reached one of its bounds; nothing of the answer is given.
+            InvalidRequest: the engine does not understand the query or refuses it to a reader.
+            StoreUnavailable: too many queries are running, or the store is closed.
+        """
+        ...
+
+    def statistics(self) -> StoreStatistics:
+        """Say how much there is and what it takes."""
+        ...
+
+    def drop_expired(self, now_s: int) -> int:
+        """Drop the partitions whose retention is over at this Unix time and return how many there were."""
+        ...
+
+    def close(self) -> None:
+        """Let running calls end, then release the store; calling it again does nothing."""
+        ...

@@ -1,0 +1,308 @@
+"""The one list of telemetry tables: their columns, sorting keys, retention and row filter all come from here.
+
+Evidence for the layout is in docs/adr/0002-table-layout.md. Words used by every table:
+
+- `segment`: number of the spool segment a row came with; `received`: that segment's time, so a replay repeats it.
+- `retention`: class that decides how long a row stays; a row moves class by being inserted again, never by mutation.
+- `attributes` and `attribute_kinds`: values as text and, position by position, a digit for the kind each was sent as
+  (its place in `VALUE_KINDS`). Arrays and maps are kept as the bytes of their protobuf message, so that every kind
+  can be given back as it came. The digits of a row depend on its operation: as one word they take a byte, not ten.
+- `source`: identity of a resource with its instrumentation scope; table `sources` says what it stands for.
+"""
+
+from typing import Final
+
+from homeostat_server.store.telemetry.tables import DESCRIBING, Column, Index, Retention, Table
+
+VALUE_KINDS: Final = (
+    "unset",
+    "string_value",
+    "bool_value",
+    "int_value",
+    "double_value",
+    "array_value",
+    "kvlist_value",
+    "bytes_value",
+)
+"""Members of OTLP's AnyValue; the position is the field number on the wire and the number of the Enum here."""
+
+KIND: Final = "Enum8(" + ", ".join(f"'{kind}' = {number}" for number, kind in enumerate(VALUE_KINDS)) + ")"
+TEXT: Final = "LowCardinality(String)"
+KINDS: Final = TEXT
+MAP: Final = f"Map({TEXT}, String)"
+TIME: Final = "DateTime64(9, 'UTC')"
+TRACE_ID: Final = "FixedString(16)"
+SPAN_ID: Final = "FixedString(8)"
+RETENTION: Final = "Enum8('ordinary' = 0, 'valued' = 1)"
+
+ORIGIN: Final = (
+    Column("segment", "UInt64", "Delta, ZSTD(1)"),
+    Column("received", "DateTime('UTC')", "Delta, ZSTD(1)"),
+    Column("retention", RETENTION),
+    Column("tenant", TEXT),
+)
+ATTRIBUTES: Final = (
+    Column("attributes", MAP, "ZSTD(3)"),
+    Column("attribute_kinds", KINDS),
+    Column("dropped_attributes", "UInt32"),
+)
+SUBJECT: Final = (Column("service", TEXT), Column("source", "LowCardinality(UInt64)"))
+
+ITEMS: Final = "arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes))"
+ATTRIBUTE_INDEX: Final = Index("attribute_items", ITEMS, "bloom_filter(0.025)")
+
+SPANS: Final = Table(
+    name="spans",
+    subject="One row a span",
+    columns=(
+        *ORIGIN,
+        Column("ts", TIME, "Delta, ZSTD(1)"),
+        Column("duration_ns", "Int64"),
+        Column("trace_id", TRACE_ID),
+        Column("span_id", SPAN_ID, "NONE"),  # random bytes: nothing compresses them
+        Column("parent_span_id", SPAN_ID),
+        Column("trace_state", "String"),
+        Column("flags", "UInt32"),
+        Column("name", TEXT),
+        Column("kind", "Int32"),
+        Column("status_code", "Int32"),
+        Column("status_message", "String"),
+        *SUBJECT,
+        *ATTRIBUTES,
+        Column("events.ts", f"Array({TIME})"),
+        Column("events.name", f"Array({TEXT})"),
+        Column("events.attributes", f"Array({MAP})"),
+        Column("events.attribute_kinds", f"Array({KINDS})"),
+        Column("events.dropped_attributes", "Array(UInt32)"),
+        Column("dropped_events", "UInt32"),
+        Column("links.trace_id", f"Array({TRACE_ID})"),
+        Column("links.span_id", f"Array({SPAN_ID})"),
+        Column("links.trace_state", "Array(String)"),
+        Column("links.flags", "Array(UInt32)"),
+        Column("links.attributes", f"Array({MAP})"),
+        Column("links.attribute_kinds", f"Array({KINDS})"),
+        Column("links.dropped_attributes", "Array(UInt32)"),
+        Column("dropped_links", "UInt32"),
+    ),
+    order_by="(tenant, toStartOfFiveMinutes(ts), trace_id, ts)",
+    retention=Retention.PARTITION,
+    indexes=(
+        ATTRIBUTE_INDEX,
+        Index("service", "service", "set(64)"),
+        Index("ts", "ts", "minmax"),
+    ),
+)
+
+TRACE_BOUNDS: Final = Table(
+    name="trace_bounds",
+    subject="First and last second of each trace, so that a trace is found by its id alone",
+    columns=(
+        Column("received", "DateTime('UTC')", "Delta, ZSTD(1)"),
+        Column("retention", RETENTION),
+        Column("tenant", TEXT),
+        Column("trace_id", TRACE_ID, "NONE"),
+        Column("first_ts", "SimpleAggregateFunction(min, DateTime64(0, 'UTC'))"),
+        Column("last_ts", "SimpleAggregateFunction(max, DateTime64(0, 'UTC'))"),
+    ),
+    order_by="(tenant, trace_id)",
+    retention=Retention.PARTITION,
+    derived=True,
+)
+
+SOURCES: Final = Table(
+    name="sources",
+    subject="One row a resource and instrumentation scope",
+    columns=(
+        Column("tenant", TEXT),
+        Column("service", TEXT),
+        Column("source", "UInt64"),
+        Column("resource", MAP),
+        Column("resource_kinds", KINDS),
+        Column("resource_dropped_attributes", "UInt32"),
+        Column("resource_entities", "Array(String)"),
+        Column("resource_schema_url", "String"),
+        Column("scope_name", "String"),
+        Column("scope_version", "String"),
+        Column("scope", MAP),
+        Column("scope_kinds", KINDS),
+        Column("scope_dropped_attributes", "UInt32"),
+        Column("scope_schema_url", "String"),
+        Column("first_seen", "SimpleAggregateFunction(min, DateTime('UTC'))"),
+        Column("last_seen", "SimpleAggregateFunction(max, DateTime('UTC'))"),
+    ),
+    order_by="(tenant, service, source)",
+    retention=Retention.LAST_SEEN,
+    derived=True,
+    settings=DESCRIBING,
+)
+
+LOGS: Final = Table(
+    name="logs",
+    subject="One row a log record",
+    columns=(
+        *ORIGIN,
+        Column("ts", TIME, "Delta, ZSTD(1)"),
+        Column("ts_origin", "Enum8('time' = 0, 'observed' = 1, 'received' = 2)"),
+        Column("observed_ts", TIME, "Delta, ZSTD(1)"),
+        Column("trace_id", TRACE_ID),
+        Column("span_id", SPAN_ID),
+        Column("flags", "UInt32"),
+        Column("severity_number", "Int32"),
+        Column("severity_text", TEXT),
+        Column("event_name", TEXT),
+        Column("body", "String"),
+        Column("body_kind", KIND),
+        *SUBJECT,
+        *ATTRIBUTES,
+    ),
+    order_by="(tenant, toStartOfFiveMinutes(ts), service, ts)",
+    retention=Retention.PARTITION,
+    indexes=(
+        Index("body", "body", "text(tokenizer = 'splitByNonAlpha')"),
+        ATTRIBUTE_INDEX,
+        Index("trace_id", "trace_id", "bloom_filter(0.01)"),
+        Index("ts", "ts", "minmax"),
+    ),
+)
+
+METRIC_KINDS: Final = {"gauge": 5, "sum": 7, "histogram": 9, "exponential_histogram": 10, "summary": 11}
+"""Members of OTLP's Metric with their field numbers on the wire, which are the numbers of the Enum here."""
+
+METRIC_KIND: Final = "Enum8('unset' = 0, " + ", ".join(f"'{kind}' = {n}" for kind, n in METRIC_KINDS.items()) + ")"
+
+SERIES: Final = Table(
+    name="series",
+    subject="One row a time series: what its samples have in common",
+    columns=(
+        Column("tenant", TEXT),
+        Column("metric", TEXT),
+        Column("series", "UInt64"),
+        Column("kind", METRIC_KIND),
+        Column("unit", TEXT),
+        Column("description", "String"),
+        Column("temporality", "Int32"),
+        Column("monotonic", "Bool"),
+        Column("metadata", MAP),
+        Column("metadata_kinds", KINDS),
+        *SUBJECT,
+        Column("attributes", MAP, "ZSTD(3)"),
+        Column("attribute_kinds", KINDS),
+        Column("first_seen", "SimpleAggregateFunction(min, DateTime('UTC'))"),
+        Column("last_seen", "SimpleAggregateFunction(max, DateTime('UTC'))"),
+    ),
+    order_by="(tenant, metric, series)",
+    retention=Retention.LAST_SEEN,
+    derived=True,
+    settings=DESCRIBING,
+)
+
+POINT: Final = (
+    *ORIGIN,
+    Column("metric", TEXT),
+    Column("series", "UInt64", "Delta, ZSTD(1)"),
+    Column("ts", TIME, "DoubleDelta, ZSTD(1)"),
+    Column("start_ts", TIME, "DoubleDelta, ZSTD(1)"),
+    Column("flags", "UInt32"),
+)
+POINT_ORDER: Final = "(tenant, metric, series, ts)"
+
+SAMPLES: Final = Table(
+    name="samples",
+    subject="One row a number point of a gauge or a sum",
+    columns=(
+        *POINT,
+        Column("value", "Float64", "Gorilla, ZSTD(1)"),
+        Column("integer", "Nullable(Int64)", "Delta, ZSTD(1)"),  # the exact value when it was sent as an integer
+    ),
+    order_by=POINT_ORDER,
+    retention=Retention.PARTITION,
+    indexes=(Index("ts", "ts", "minmax"),),
+)
+
+HISTOGRAMS: Final = Table(
+    name="histograms",
+    subject="One row a histogram point with explicit bounds",
+    columns=(
+        *POINT,
+        Column("count", "UInt64"),
+        Column("sum", "Nullable(Float64)"),
+        Column("min", "Nullable(Float64)"),
+        Column("max", "Nullable(Float64)"),
+        Column("bounds", "Array(Float64)"),
+        Column("buckets", "Array(UInt64)"),
+    ),
+    order_by=POINT_ORDER,
+    retention=Retention.PARTITION,
+    indexes=(Index("ts", "ts", "minmax"),),
+)
+
+EXPONENTIAL_HISTOGRAMS: Final = Table(
+    name="exponential_histograms",
+    subject="One row an exponential histogram point at the resolution it was sent with",
+    columns=(
+        *POINT,
+        Column("count", "UInt64"),
+        Column("sum", "Nullable(Float64)"),
+        Column("min", "Nullable(Float64)"),
+        Column("max", "Nullable(Float64)"),
+        Column("scale", "Int32"),
+        Column("zero_count", "UInt64"),
+        Column("zero_threshold", "Float64"),
+        Column("positive_offset", "Int32"),
+        Column("positive_buckets", "Array(UInt64)"),
+        Column("negative_offset", "Int32"),
+        Column("negative_buckets", "Array(UInt64)"),
+    ),
+    order_by=POINT_ORDER,
+    retention=Retention.PARTITION,
+    indexes=(Index("ts", "ts", "minmax"),),
+)
+
+SUMMARIES: Final = Table(
+    name="summaries",
+    subject="One row a summary point",
+    columns=(
+        *POINT,
+        Column("count", "UInt64"),
+        Column("sum", "Float64"),
+        Column("quantiles", "Array(Float64)"),
+        Column("quantile_values", "Array(Float64)"),
+    ),
+    order_by=POINT_ORDER,
+    retention=Retention.PARTITION,
+    indexes=(Index("ts", "ts", "minmax"),),
+)
+
+EXEMPLARS: Final = Table(
+    name="exemplars",
+    subject="One row an exemplar of any metric point",
+    columns=(
+        *ORIGIN,
+        Column("metric", TEXT),
+        Column("series", "UInt64", "Delta, ZSTD(1)"),
+        Column("ts", TIME, "Delta, ZSTD(1)"),
+        Column("point_ts", TIME, "Delta, ZSTD(1)"),
+        Column("value", "Float64"),
+        Column("integer", "Nullable(Int64)"),
+        Column("trace_id", TRACE_ID),
+        Column("span_id", SPAN_ID),
+        Column("attributes", MAP, "ZSTD(3)"),
+        Column("attribute_kinds", KINDS),
+    ),
+    order_by=POINT_ORDER,
+    retention=Retention.PARTITION,
+    indexes=(Index("ts", "ts", "minmax"),),
+)
+
+CATALOGUE: Final = (
+    SPANS,
+    TRACE_BOUNDS,
+    SOURCES,
+    LOGS,
+    SERIES,
+    SAMPLES,
+    HISTOGRAMS,
+    EXPONENTIAL_HISTOGRAMS,
+    SUMMARIES,
+    EXEMPLARS,
+)

@@ -1,0 +1,223 @@
+"""The telemetry store on an embedded engine: one folder, one process. It knows no protocol and no HTTP.
+
+Invariant: a row is visible only to sessions of its tenant and to the engine's own; a segment's rows are there once.
+"""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from homeostat_server.exceptions import (
+    DataFolderLocked,
+    DataFolderUnusable,
+    HomeostatError,
+    InvalidRequest,
+    StoreUnavailable,
+)
+from homeostat_server.model.segment import SealedSegment
+from homeostat_server.model.signal import Signal
+from homeostat_server.model.tenant import Tenant
+from homeostat_server.store.ports import Parameter, QueryLimits, RetentionDays, Row, StoreStatistics, TableSize
+from homeostat_server.store.telemetry import engine_config
+from homeostat_server.store.telemetry.catalogue import CATALOGUE
+from homeostat_server.store.telemetry.engine_config import ENGINE_SCOPE, SCOPE_SETTING, EngineBounds
+from homeostat_server.store.telemetry.inserts import INSERTS, TABLES
+from homeostat_server.store.telemetry.layouts import MIGRATIONS
+from homeostat_server.store.telemetry.migrations import migrate
+from homeostat_server.store.telemetry.readers import ReaderPool
+from homeostat_server.store.telemetry.retention import apply_time_to_live, expired_partitions
+from homeostat_server.store.telemetry.session import Session
+from homeostat_server.store.telemetry.tables import DATABASE
+
+WRITER_SETTINGS: Final[dict[str, str | int]] = {
+    SCOPE_SETTING: ENGINE_SCOPE,
+    # One thread an insert: three signals, merges and reads share the cores.
+    "max_threads": 1,
+    "max_insert_threads": 1,
+    # A segment becomes one part a table, except that a giant one is cut so that its memory stays bounded.
+    "max_insert_block_size": 1_000_000,
+    "min_insert_block_size_rows": 1_000_000,
+    "min_insert_block_size_bytes": 128 * 1024 * 1024,
+    # Merging the steps of a plan copies the wide nested types of a segment around: 20 to 50 ms a statement, whatever
+    # its size, and nothing is gained.
+    "query_plan_merge_expressions": 0,
+    # Tables hold `source` as LowCardinality(UInt64): hundreds of values in millions of rows, 8 bytes each otherwise.
+    "allow_suspicious_low_cardinality_types": 1,
+    # Changing a TTL must not rewrite old parts.
+    "materialize_ttl_after_modify": 0,
+}
+
+READER_THREADS_MAX: Final = 2
+"""Of one query, so that one wide question does not take all cores from ingest."""
+
+ARROW_SETTINGS: Final[dict[str, str | int]] = {
+    "output_format_arrow_string_as_string": 0,
+    "output_format_arrow_low_cardinality_as_dictionary": 0,
+    "output_format_arrow_fixed_string_as_fixed_byte_array": 1,
+}
+"""Text leaves as bytes: a value may be any bytes, and it has to come back as it was sent."""
+
+
+class EmbeddedStore:
+    """Implement `homeostat_server.store.ports.TelemetryStore` on an engine inside this process."""
+
+    def __init__(
+        self, folder: Path, *, bounds: EngineBounds, limits: QueryLimits, readers_max: int, retention: RetentionDays
+    ) -> None:
+        """Open the folder, bring its layout up to date and check that every table is under the row filter.
+
+        Raises:
+            DataFolderLocked: another process has the folder open.
+            DataFolderUnusable: the folder cannot be written, or the engine cannot open it.
+            MigrationMismatch: the folder's layout is not one that this program knows.
+        """
+        self._folder = folder
+        self._limits = limits
+        self._retention = retention
+        self._config = _prepare(folder, bounds)
+        self._writers = {signal: self._open_writer() for signal in Signal}
+        self._upkeep = self._open_writer()
+        self._readers = ReaderPool(self._open_reader, sessions_max=readers_max, wait_s=limits.duration_s)
+        self._interrupted: set[int] = set()
+        self._closing = threading.Lock()
+        self._closed = False
+        migrate(self._upkeep, MIGRATIONS)
+        apply_time_to_live(self._upkeep, retention)
+        self._check_row_filters()
+
+    def _open_writer(self) -> Session:
+        return _open(self._folder, self._config, {**WRITER_SETTINGS, **ARROW_SETTINGS})
+
+    def _open_reader(self, tenant: str) -> Session:
+        limits = self._limits
+        settings: dict[str, str | int] = {
+            **ARROW_SETTINGS,
+            "max_threads": READER_THREADS_MAX,
+            "max_execution_time": max(1, round(limits.duration_s)),
+            "max_result_rows": limits.rows_max,
+            "max_result_bytes": limits.result_bytes_max,
+            "result_overflow_mode": "throw",
+            "max_memory_usage": limits.memory_bytes_max,
+            SCOPE_SETTING: tenant,
+            # Last: from here on nothing of the above can be changed.
+            "readonly": 1,
+        }
+        return _open(self._folder, self._config, settings)
+
+    def _check_row_filters(self) -> None:
+        """Refuse to run where the engine did not take the filters: it ignores a configuration it cannot find."""
+        session = self._open_reader("")
+        unfiltered = [table.name for table in CATALOGUE if not _is_filtered(session, table.name)]
+        session.close()
+        if unfiltered:
+            raise DataFolderUnusable(
+                "check the row filter of each table",
+                value=", ".join(unfiltered),
+                hint=f"Tenants would see each other's rows: is {self._config} readable?",
+            )
+
+    def insert_segment(self, segment: SealedSegment) -> None:
+        """Store a segment's items, once; see the port."""
+        session = self._writers[segment.signal]
+        if segment.replay or segment.number in self._interrupted:
+            self._take_back(session, segment)
+        self._interrupted.add(segment.number)
+        for statement in INSERTS[segment.signal]:
+            session.execute(statement(segment.number, segment.path))
+        self._interrupted.discard(segment.number)
+
+    def _take_back(self, session: Session, segment: SealedSegment) -> None:
+        for table in TABLES[segment.signal]:
+            condition = f"FROM {DATABASE}.{table} WHERE segment = {segment.number}"
+            if session.rows(f"SELECT 1 {condition} LIMIT 1", {}):
+                session.execute(f"DELETE {condition}")
+
+    def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
+        """Answer a question with one tenant's rows; see the port."""
+        with self._readers.session(tenant) as session:
+            return session.rows(sql, parameters)
+
+    def statistics(self) -> StoreStatistics:
+        """Say how much there is and what it takes."""
+        memory = self._upkeep.rows("SELECT value FROM system.metrics WHERE metric = 'MemoryTracking'", {})
+        tables = self._upkeep.rows(
+            "SELECT table, sum(rows) AS rows, count() AS parts, sum(bytes_on_disk) AS size_bytes"
+            f" FROM system.parts WHERE active AND database = '{DATABASE}' GROUP BY table ORDER BY table",
+            {},
+        )
+        return StoreStatistics(
+            memory_bytes=_integer(memory[0]["value"]),
+            tables=tuple(
+                TableSize(
+                    table=_bytes({"table": row["table"]}).decode(),
+                    rows=_integer(row["rows"]),
+                    parts=_integer(row["parts"]),
+                    size_bytes=_integer(row["size_bytes"]),
+                )
+                for row in tables
+            ),
+        )
+
+    def drop_expired(self, now_s: int) -> int:
+        """Drop the partitions whose retention is over; see the port."""
+        expired = expired_partitions(self._upkeep, now_s, self._retention)
+        for partition in expired:
+            self._upkeep.execute(partition.drop_statement())
+        return len(expired)
+
+    def close(self) -> None:
+        """Let running calls end, then release the folder."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        self._readers.close()
+        for session in (*self._writers.values(), self._upkeep):
+            session.close()
+
+
+def _prepare(folder: Path, bounds: EngineBounds) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return engine_config.write_engine_config(folder / "config", bounds)
+    except OSError as error:
+        raise DataFolderUnusable(
+            "prepare the telemetry folder", value=str(folder), hint=f"{error.strerror}: free space or change --data."
+        ) from error
+
+
+def _open(folder: Path, config: Path, settings: Mapping[str, str | int]) -> Session:
+    try:
+        return Session(folder, config, settings)
+    except RuntimeError as error:
+        raise _opening_error(folder, error) from error
+
+
+def _opening_error(folder: Path, error: RuntimeError) -> HomeostatError:
+    text = str(error).split("\n", 1)[0]
+    if "lock" in text.lower():
+        return DataFolderLocked(
+            "open the telemetry folder", value=str(folder), hint="Another process has it open; stop it or use --data."
+        )
+    return DataFolderUnusable("open the telemetry folder", value=str(folder), hint=text)
+
+
+def _is_filtered(session: Session, table: str) -> bool:
+    """Say whether a table is under a row filter: the engine hides the index of exactly those."""
+    try:
+        session.rows(f"SELECT 1 FROM mergeTreeIndex('{DATABASE}', '{table}') LIMIT 0", {})
+    except InvalidRequest as refusal:
+        return "row policy" in str(refusal)
+    return False
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise StoreUnavailable("read the engine's statistics", value=value)
+    return value
+
+
+def _bytes(row: Row) -> bytes:
+    value = next(iter(row.values()))
+    return value if isinstance(value, bytes) else str(value).encode()

@@ -1,0 +1,101 @@
+"""The embedded engine's configuration: bounds of its caches, memory and pools, and the row filter of each table.
+
+It writes two files and starts nothing. The engine reads the files when the first connection to a folder opens.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from xml.sax.saxutils import escape
+
+from homeostat_server.store.telemetry.catalogue import CATALOGUE
+from homeostat_server.store.telemetry.tables import DATABASE
+
+SCOPE_SETTING: Final = "log_comment"
+"""The engine has no settings of our own making in its embedded form; this one is free text and changes nothing."""
+
+ENGINE_SCOPE: Final = "/engine"
+"""What our own writing sessions set: they see all rows. No tenant can have a name with a slash."""
+
+ROW_FILTER: Final = f"tenant = getSetting('{SCOPE_SETTING}') OR getSetting('{SCOPE_SETTING}') = '{ENGINE_SCOPE}'"
+"""A session that sets nothing sees nothing."""
+
+MEBIBYTE: Final = 1024 * 1024
+
+MEMORY_SHARE: Final = 0.5
+"""Of what the process may use; the other half is Python's, the page cache's and the engine's own code."""
+
+MEMORY_BYTES_MIN: Final = 256 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineBounds:
+    """Hold what the engine may take of the machine."""
+
+    memory_bytes: int
+    threads: int
+
+    @property
+    def cache_bytes(self) -> int:
+        """Return the size of each of the larger caches: a thirty-second of the memory, from 8 to 256 MiB."""
+        return min(max(self.memory_bytes // 32, 8 * MEBIBYTE), 256 * MEBIBYTE)
+
+
+def derive_bounds(*, memory_bytes: int, cpus: float, engine_memory_bytes_max: int = 0) -> EngineBounds:
+    """Return the bounds for a process that may use so much memory and so many CPUs."""
+    derived = max(int(memory_bytes * MEMORY_SHARE), MEMORY_BYTES_MIN)
+    return EngineBounds(memory_bytes=engine_memory_bytes_max or derived, threads=max(2, round(cpus)))
+
+
+def write_engine_config(folder: Path, bounds: EngineBounds) -> Path:
+    """Write the configuration into a folder and return the file to open the engine with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    schemas = folder / "format-schemas"
+    schemas.mkdir(exist_ok=True)
+    users = folder / "users.xml"
+    users.write_text(_users(), encoding="utf-8")
+    config = folder / "config.xml"
+    config.write_text(_config(users, schemas, bounds), encoding="utf-8")
+    return config
+
+
+def _users() -> str:
+    filters = "".join(f"<{table.name}><filter>{escape(ROW_FILTER)}</filter></{table.name}>" for table in CATALOGUE)
+    return (
+        "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password/>"
+        "<networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>"
+        f"<databases><{DATABASE}>{filters}</{DATABASE}></databases></default></users></clickhouse>"
+    )
+
+
+def _config(users: Path, schemas: Path, bounds: EngineBounds) -> str:
+    settings = {
+        "max_server_memory_usage": bounds.memory_bytes,
+        "max_thread_pool_size": 64 + 16 * bounds.threads,
+        # The defaults are those of a server that has the machine to itself: 5 GiB of marks, 5 GiB of index.
+        "mark_cache_size": bounds.cache_bytes,
+        "primary_index_cache_size": bounds.cache_bytes,
+        "index_mark_cache_size": bounds.cache_bytes // 4,
+        "query_condition_cache_size": bounds.cache_bytes // 4,
+        "uncompressed_cache_size": 0,
+        "index_uncompressed_cache_size": 0,
+        "mmap_cache_size": 64,
+        "compiled_expression_cache_size": 4 * MEBIBYTE,
+        # Merges share the cores with inserts and reads: two at once keep up, more only take memory.
+        "background_pool_size": bounds.threads,
+        "background_merges_mutations_concurrency_ratio": 1,
+        "background_schedule_pool_size": 4,
+        "background_common_pool_size": 2,
+        "background_move_pool_size": 1,
+        "background_fetches_pool_size": 1,
+        # Retention drops whole days, however large.
+        "max_partition_size_to_drop": 0,
+        "max_table_size_to_drop": 0,
+    }
+    lines = "".join(f"<{name}>{value}</{name}>" for name, value in settings.items())
+    path = escape(str(users))
+    return (
+        f"<clickhouse>{lines}<format_schema_path>{escape(str(schemas))}</format_schema_path>"
+        f"<users_config>{path}</users_config><user_directories><users_xml><path>{path}</path></users_xml>"
+        "</user_directories></clickhouse>"
+    )

@@ -1,0 +1,17 @@
+"""The layout's history as frozen SQL files; the newest state they lead to is what the catalogue describes."""
+
+from importlib import resources
+from typing import Final
+
+from homeostat_server.store.telemetry.migrations import Migration
+
+SEPARATOR: Final = ";\n\n"
+
+
+def _load(version: int, name: str) -> Migration:
+    text = resources.files(__package__).joinpath(f"{version:04}_{name}.sql").read_text(encoding="utf-8")
+    return Migration(version=version, name=name, statements=tuple(text.strip().removesuffix(";").split(SEPARATOR)))
+
+
+MIGRATIONS: Final = (_load(1, "spine"),)
+"""Every step, oldest first."""
