@@ -76,7 +76,7 @@ class EmbeddedStore:
         self._limits = limits
         self._retention = retention
         self._config = _prepare(folder, bounds)
-        self._writers = {signal: self._open_writer() for signal in Signal}
+        self._writers = {signal: self._open_writer(_decoding(self._config, signal)) for signal in Signal}
         self._upkeep = self._open_writer()
         self._readers = ReaderPool(self._open_reader, sessions_max=readers_max, wait_s=limits.duration_s)
         self._interrupted: set[int] = set()
@@ -86,8 +86,8 @@ class EmbeddedStore:
         apply_time_to_live(self._upkeep, retention)
         self._check_row_filters()
 
-    def _open_writer(self) -> Session:
-        return _open(self._folder, self._config, {**WRITER_SETTINGS, **ARROW_SETTINGS})
+    def _open_writer(self, decoding: Mapping[str, str | int] | None = None) -> Session:
+        return _open(self._folder, self._config, {**WRITER_SETTINGS, **ARROW_SETTINGS, **(decoding or {})})
 
     def _open_reader(self, tenant: str) -> Session:
         limits = self._limits
@@ -185,6 +185,12 @@ def _prepare(folder: Path, bounds: EngineBounds) -> Path:
         raise DataFolderUnusable(
             "prepare the telemetry folder", value=str(folder), hint=f"{error.strerror}: free space or change --data."
         ) from error
+
+
+def _decoding(config: Path, signal: Signal) -> dict[str, str | int]:
+    """Return the settings by which a session reads the segments of a signal."""
+    schema = engine_config.schema_file(config.parent, signal)
+    return {"format_schema": f"{schema}:Tagged", "input_format_protobuf_oneof_presence": 1}
 
 
 def _open(folder: Path, config: Path, settings: Mapping[str, str | int]) -> Session:

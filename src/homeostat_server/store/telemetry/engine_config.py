@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
+from homeostat_server.model.signal import Signal
 from homeostat_server.store.telemetry.catalogue import CATALOGUE
 from homeostat_server.store.telemetry.tables import DATABASE
+from homeostat_server.store.telemetry.wire import SCHEMAS
 
 SCOPE_SETTING: Final = "log_comment"
 """The engine has no settings of our own making in its embedded form; this one is free text and changes nothing."""
@@ -50,13 +52,18 @@ def derive_bounds(*, memory_bytes: int, cpus: float, engine_memory_bytes_max: in
 def write_engine_config(folder: Path, bounds: EngineBounds) -> Path:
     """Write the configuration into a folder and return the file to open the engine with."""
     folder.mkdir(parents=True, exist_ok=True)
-    schemas = folder / "format-schemas"
-    schemas.mkdir(exist_ok=True)
+    for signal, schema in SCHEMAS.items():
+        schema_file(folder, signal).write_text(schema, encoding="utf-8")
     users = folder / "users.xml"
     users.write_text(_users(), encoding="utf-8")
     config = folder / "config.xml"
-    config.write_text(_config(users, schemas, bounds), encoding="utf-8")
+    config.write_text(_config(users, bounds), encoding="utf-8")
     return config
+
+
+def schema_file(folder: Path, signal: Signal) -> Path:
+    """Return where the wire schema of a signal lies: given inline, the engine leaves copies in the working folder."""
+    return folder / f"otlp_{signal}.proto"
 
 
 def _users() -> str:
@@ -68,7 +75,7 @@ def _users() -> str:
     )
 
 
-def _config(users: Path, schemas: Path, bounds: EngineBounds) -> str:
+def _config(users: Path, bounds: EngineBounds) -> str:
     settings = {
         "max_server_memory_usage": bounds.memory_bytes,
         "max_thread_pool_size": 64 + 16 * bounds.threads,
@@ -95,7 +102,6 @@ def _config(users: Path, schemas: Path, bounds: EngineBounds) -> str:
     lines = "".join(f"<{name}>{value}</{name}>" for name, value in settings.items())
     path = escape(str(users))
     return (
-        f"<clickhouse>{lines}<format_schema_path>{escape(str(schemas))}</format_schema_path>"
-        f"<users_config>{path}</users_config><user_directories><users_xml><path>{path}</path></users_xml>"
+        f"<clickhouse>{lines}<users_config>{path}</users_config><user_directories><users_xml><path>{path}</path></users_xml>"
         "</user_directories></clickhouse>"
     )

@@ -1,6 +1,7 @@
 """The statements that turn a segment file into rows. It runs nothing and knows no connection.
 
-Each is one `INSERT … SELECT … FROM file(segment)`: the engine decodes, Python never loops over items. Derived rows are
+Each is one `INSERT … SELECT … FROM file(segment)`: the engine decodes by the signal's schema, which the session that
+runs it has set; Python never loops over items. Derived rows are
 inserted before the rows they describe, so that no row is ever seen without its source or series.
 """
 
@@ -75,14 +76,6 @@ def segment_file(path: Path, columns: str) -> str:
     return f"file({quoted(str(path))}, 'Protobuf', {quoted(columns)})"
 
 
-def decoding(schema: str) -> str:
-    """Return the settings with which a segment is decoded into one block, and one block into one part."""
-    return (
-        f"SETTINGS format_schema_source = 'string', format_schema = {quoted(schema)},"
-        " format_schema_message_name = 'Tagged', input_format_protobuf_oneof_presence = 1"
-    )
-
-
 def scopes(path: Path, columns: str) -> str:
     """Return the query that gives one row a scope block: tenant, service, source, block, scope."""
     return (
@@ -102,11 +95,11 @@ def received(number: int) -> str:
     return f"toDateTime({(number >> 12) // 1_000_000}, 'UTC')"
 
 
-def insert(table: str, columns: dict[str, str], query: str, schema: str, *, tail: str = "") -> str:
+def insert(table: str, columns: dict[str, str], query: str, *, tail: str = "") -> str:
     """Return an INSERT of the named expressions over a query."""
     names = ", ".join(f"`{name}`" for name in columns)
     expressions = ", ".join(columns.values())
-    return f"INSERT INTO {DATABASE}.{table} ({names}) SELECT {expressions} FROM ({query}){tail} {decoding(schema)}"
+    return f"INSERT INTO {DATABASE}.{table} ({names}) SELECT {expressions} FROM ({query}){tail}"
 
 
 def insert_sources(number: int, path: Path) -> str:
@@ -130,7 +123,7 @@ def insert_sources(number: int, path: Path) -> str:
         "last_seen": received(number),
     }
     query = scopes(path, wire.SOURCE_COLUMNS)
-    return insert("sources", columns, unseen(query, "sources", "source", number), wire.TRACE_SCHEMA)
+    return insert("sources", columns, unseen(query, "sources", "source", number))
 
 
 def unseen(query: str, table: str, key: str, number: int) -> str:
@@ -153,7 +146,7 @@ def insert_trace_bounds(number: int, path: Path) -> str:
         "last_ts": f"toDateTime64(max({time('item.start_time_unix_nano')}), 0, 'UTC')",
     }
     query = items(path, wire.TRACE_BOUNDS_COLUMNS)
-    return insert("trace_bounds", columns, query, wire.TRACE_SCHEMA, tail=" GROUP BY tenant, id")
+    return insert("trace_bounds", columns, query, tail=" GROUP BY tenant, id")
 
 
 def insert_spans(number: int, path: Path) -> str:
@@ -193,7 +186,7 @@ def insert_spans(number: int, path: Path) -> str:
         "links.dropped_attributes": "item.links.dropped_attributes_count",
         "dropped_links": "item.dropped_links_count",
     }
-    return insert("spans", columns, items(path, wire.TRACE_COLUMNS), wire.TRACE_SCHEMA)
+    return insert("spans", columns, items(path, wire.TRACE_COLUMNS))
 
 
 def insert_logs(number: int, path: Path) -> str:
@@ -228,7 +221,7 @@ def insert_logs(number: int, path: Path) -> str:
         "attribute_kinds": kind_digits("item.attributes"),
         "dropped_attributes": "item.dropped_attributes_count",
     }
-    return insert("logs", columns, items(path, wire.LOG_COLUMNS), wire.LOG_SCHEMA)
+    return insert("logs", columns, items(path, wire.LOG_COLUMNS))
 
 
 def points(kinds: tuple[str, ...], path: Path, fields: dict[str, str]) -> str:
@@ -292,7 +285,7 @@ def insert_series(number: int, path: Path) -> str:
         "last_seen": received(number),
     }
     query = with_series(points(tuple(METRIC_KINDS), path, {"attributes": wire.ATTRIBUTES}))
-    return insert("series", columns, unseen(query, "series", "series", number), wire.METRIC_SCHEMA)
+    return insert("series", columns, unseen(query, "series", "series", number))
 
 
 def insert_points(
@@ -311,7 +304,7 @@ def insert_points(
         **values,
     }
     query = with_series(points(kinds, path, {**wire.POINT, **fields}))
-    return insert(table, columns, query, wire.METRIC_SCHEMA)
+    return insert(table, columns, query)
 
 
 def number_value(value: str) -> dict[str, str]:
@@ -394,7 +387,7 @@ def insert_exemplars(number: int, path: Path) -> str:
     }
     # Few points have exemplars: the others are gone before anything is hashed.
     joined = f"SELECT *, arrayJoin(point.exemplars) AS exemplar FROM ({points(wire.WITH_EXEMPLARS, path, fields)})"
-    return insert("exemplars", columns, with_series(joined), wire.METRIC_SCHEMA)
+    return insert("exemplars", columns, with_series(joined))
 
 
 INSERTS: Final = {

@@ -7,6 +7,7 @@ disappears, and the bytes are kept as they came.
 
 from typing import Final
 
+from homeostat_server.model.signal import Signal
 from homeostat_server.store.telemetry.catalogue import KIND, METRIC_KIND, SPAN_ID, TEXT, TRACE_ID
 
 
@@ -313,3 +314,7 @@ def metric_columns(kinds: tuple[str, ...], point: dict[str, str]) -> str:
             metadata=ATTRIBUTES,
         )
     )
+
+
+SCHEMAS: Final = {Signal.TRACES: TRACE_SCHEMA, Signal.LOGS: LOG_SCHEMA, Signal.METRICS: METRIC_SCHEMA}
+"""The wire schema of each signal; a segment is a sequence of its `Tagged`."""
