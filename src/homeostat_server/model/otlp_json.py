@@ -4,8 +4,9 @@ OTLP/JSON is protobuf's JSON mapping with two changes (https://opentelemetry.io/
 trace and span ids are hexadecimal instead of base64, and enums are numbers. Objects of OTLP/JSON are messages, never
 maps keyed by a sender, so a key called `traceId` is an id wherever it stands.
 
-What senders get wrong has one outcome each: of two equal keys the last counts; an unknown key is ignored; an id that is
-not hexadecimal becomes one that no check accepts, so that its item is refused and not its neighbours; all else
+What senders get wrong has one outcome each: of two equal keys (or two spellings of one) the last counts; an unknown key
+is ignored; text or an empty list in the place of an object is an empty object; an id that is not hexadecimal becomes
+one that no check accepts, so that its item is refused and not its neighbours; all else
 (not JSON, nested deeper than protobuf may be, a bare NaN, a number too large for its field, a wrong kind of value, two
 members of a oneof) makes the whole text invalid.
 """
@@ -49,7 +50,9 @@ def from_otlp_json(text: bytes, *, into: MessageT) -> MessageT:
     try:
         return json_format.ParseDict(document, into, ignore_unknown_fields=True)
     except json_format.ParseError as error:
-        raise InvalidRequest("decode the body as OTLP/JSON", value=str(error)) from error
+        # The parser repeats itself for every level it leaves; the last part is what was wrong.
+        innermost = str(error).rpartition(" field: ")[2]
+        raise InvalidRequest("decode the body as OTLP/JSON", value=innermost) from error
 
 
 def to_otlp_json(message: Message) -> dict[str, Any]:

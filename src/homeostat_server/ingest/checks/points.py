@@ -19,8 +19,8 @@ _SCALE_MIN: Final = -10
 _SCALE_MAX: Final = 20
 
 # Bucket i covers (2**(i * 2**-scale), 2**((i + 1) * 2**-scale)]; doubles lie between 2**-1074 and 2**1024.
-_EXPONENT_MIN: Final = -1075
-_EXPONENT_MAX: Final = 1025
+_EXPONENT_MIN: Final = -1074
+_EXPONENT_MAX: Final = 1024
 
 _ID_LENGTHS: Final = ((0, TRACE_ID_BYTES), (0, SPAN_ID_BYTES))
 
@@ -85,8 +85,9 @@ def _refusal_of_exponential(point: ExponentialHistogramDataPoint) -> Refusal | N
         counts, offset = len(buckets.bucket_counts), buckets.offset
         if counts > NESTED_MAX:
             return Refusal.NESTED
-        lowest, highest = math.ldexp(offset, -scale), math.ldexp(offset + counts, -scale)
-        if counts and not (lowest >= _EXPONENT_MIN and highest <= _EXPONENT_MAX):
+        # The upper edge of the first bucket and the lower edge of the last: a bucket may reach beyond what a double is.
+        first, last = math.ldexp(offset + 1, -scale), math.ldexp(offset + counts - 1, -scale)
+        if counts and (first < _EXPONENT_MIN or last > _EXPONENT_MAX):
             return Refusal.SCALE
     return None
 
