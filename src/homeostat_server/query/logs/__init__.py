@@ -1,0 +1,1 @@
+"""Questions about log records. It knows no HTTP and no LogQL."""

@@ -1,0 +1,1 @@
+"""Questions about which metrics and series there are and what they last said. It knows no HTTP and no PromQL."""
