@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from homeostat_server.api.otlp import answer, outcome_word, written
+from homeostat_server.api.otlp import answer, failure, outcome_word
 from homeostat_server.api.problems import Problem, problem_of, rpc_status, unexpected_problem
 from homeostat_server.api.reception import Reception
 from homeostat_server.api.trace_ids import trace_id_of
@@ -140,7 +140,7 @@ def _known(body_format: BodyFormat | None, request: Request) -> BodyFormat:
 
 def _failure(problem: Problem, body_format: BodyFormat) -> Response:
     return Response(
-        written(rpc_status(problem), body_format=body_format),
+        failure(rpc_status(problem), body_format=body_format),
         status_code=problem.status,
         headers=problem.response_headers(),
         media_type=_MEDIA_TYPES[body_format],

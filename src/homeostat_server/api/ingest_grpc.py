@@ -75,7 +75,7 @@ class OtlpHandlers(grpc.GenericRpcHandler):
             method: grpc.unary_unary_rpc_method_handler(handler) for method, handler in handlers.items()
         }
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         """Return the handler of the method that is called, None when it is not ours."""
         return self._handlers.get(handler_call_details.method)
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
+from google.protobuf import json_format
 from google.protobuf.message import Message
+from google.rpc import status_pb2
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsPartialSuccess,
@@ -49,14 +51,16 @@ def answer(outcome: Outcome, *, signal: Signal, body_format: BodyFormat) -> byte
     """Return the `Export…ServiceResponse`; partial success only when something was refused, as the protocol demands."""
     if not outcome.rejected:
         return _FULL_SUCCESS[body_format]
-    return written(_PARTIAL_SUCCESS[signal](outcome.rejected, outcome.explanation), body_format=body_format)
+    response = _PARTIAL_SUCCESS[signal](outcome.rejected, outcome.explanation)
+    return orjson.dumps(to_otlp_json(response)) if body_format is BodyFormat.JSON else response.SerializeToString()
 
 
-def written(message: Message, *, body_format: BodyFormat) -> bytes:
-    """Return the message in the caller's format."""
+def failure(status: status_pb2.Status, *, body_format: BodyFormat) -> bytes:
+    """Return the google.rpc.Status in the caller's format; it is no OTLP message, so plain protobuf JSON."""
     if body_format is BodyFormat.JSON:
-        return orjson.dumps(to_otlp_json(message))
-    return message.SerializeToString()
+        return json_format.MessageToJson(status, indent=None).encode()
+    written: bytes = status.SerializeToString()
+    return written
 
 
 def outcome_word(outcome: Outcome) -> str:
