@@ -118,8 +118,8 @@ class Settings:
         int, Row("Size at which a segment is full and is stored.", BYTES, KIBIBYTE, GIBIBYTE)
     ] = 8 * MEBIBYTE
     spool_gather_ms: Annotated[
-        int, Row("How long requests gather before one fsync acknowledges them all.", INTEGER, 0, 10_000)
-    ] = 20
+        int, Row("How long a segment gathers acknowledged requests before it is stored.", INTEGER, 0, 10_000)
+    ] = 500
 
     # How long things are kept
     retention_ordinary_days: Annotated[int, Row("Days that ordinary telemetry is kept.", INTEGER, 1, 3650)] = 14
@@ -170,6 +170,11 @@ class Settings:
     def spool_folder(self) -> Path:
         """Return the folder of the spool, absolute."""
         return self.data_folder / "spool"
+
+    @property
+    def telemetry_folder(self) -> Path:
+        """Return the folder of the embedded engine, absolute; the one in the DSN when there is one."""
+        return Path(self.store_dsn.removeprefix("chdb://")).expanduser().absolute()
 
     @property
     def store_dsn(self) -> str:

@@ -1,0 +1,84 @@
+"""What has to be done now and then: retention, engine figures, the lag alarm. It decides when, not how."""
+
+import asyncio
+import logging
+from typing import Final
+
+import psutil
+
+from homeostat_server.exceptions import HomeostatError
+from homeostat_server.ingest.lag import LagAlarm
+from homeostat_server.runtime.clock import Clock
+from homeostat_server.runtime.telemetry import Telemetry
+from homeostat_server.store.ports import StoreStatistics, TelemetryStore
+
+_LOG: Final = logging.getLogger(__name__)
+
+EVERY_S: Final = 10.0
+RETENTION_EVERY: Final = 360
+"""Rounds: once an hour is often enough for days."""
+
+
+class Upkeep:
+    """Run the rounds of one process."""
+
+    def __init__(self, store: TelemetryStore, *, alarm: LagAlarm, clock: Clock, telemetry: Telemetry) -> None:
+        """Begin with no figures."""
+        self._store = store
+        self._alarm = alarm
+        self._clock = clock
+        self._statistics = StoreStatistics(memory_bytes=0, tables=())
+        self._running: asyncio.Task[None] | None = None
+        self._dropped = telemetry.counter(
+            "homeostat_store_partitions_dropped_total", "Partitions dropped because their retention was over."
+        )
+        process = psutil.Process()
+        telemetry.observe(
+            "homeostat_process_resident_memory_bytes",
+            "Resident memory of the whole process, the engine included.",
+            read=lambda: [((), float(process.memory_info().rss))],
+        )
+        telemetry.observe(
+            "homeostat_store_memory_bytes",
+            "Memory that the engine has taken for queries, inserts, merges and caches.",
+            read=lambda: [((), float(self._statistics.memory_bytes))],
+        )
+        self._observe_tables(telemetry, "homeostat_store_rows", "Rows of each table.", "rows")
+        self._observe_tables(telemetry, "homeostat_store_parts", "Active parts of each table.", "parts")
+        self._observe_tables(telemetry, "homeostat_store_disk_bytes", "Disk taken by each table.", "size_bytes")
+
+    def _observe_tables(self, telemetry: Telemetry, name: str, help_text: str, attribute: str) -> None:
+        telemetry.observe(
+            name,
+            help_text,
+            labels=("table",),
+            read=lambda: [((size.table,), float(getattr(size, attribute))) for size in self._statistics.tables],
+        )
+
+    async def start(self) -> None:
+        """Begin the rounds with one now."""
+        self._running = asyncio.create_task(self._rounds(), name="upkeep")
+
+    async def stop(self) -> None:
+        """End the rounds; one under way is waited for."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def _rounds(self) -> None:
+        number = 0
+        while True:
+            await self.round(number)
+            number += 1
+            await asyncio.sleep(EVERY_S)
+
+    async def round(self, number: int) -> None:
+        """Do what is due in this round."""
+        self._alarm.look()
+        try:
+            if number % RETENTION_EVERY == 0:
+                now_s = self._clock.now_ns() // 1_000_000_000
+                self._dropped.inc(await asyncio.to_thread(self._store.drop_expired, now_s))
+            self._statistics = await asyncio.to_thread(self._store.statistics)
+        except HomeostatError as error:
+            _LOG.warning("upkeep failed and is tried again: %s", error)

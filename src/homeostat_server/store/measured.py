@@ -1,0 +1,51 @@
+"""A telemetry store that counts what is asked of the one inside it. It changes no answer."""
+
+import time
+from collections.abc import Mapping
+
+from homeostat_server.exceptions import HomeostatError
+from homeostat_server.model.segment import SealedSegment
+from homeostat_server.model.tenant import Tenant
+from homeostat_server.runtime.telemetry import Telemetry
+from homeostat_server.store.ports import Parameter, Row, StoreStatistics, TelemetryStore
+
+
+class MeasuredStore:
+    """Implement `homeostat_server.store.ports.TelemetryStore` around another and measure every read."""
+
+    def __init__(self, store: TelemetryStore, *, telemetry: Telemetry) -> None:
+        """Surround a store."""
+        self._store = store
+        self._seconds = telemetry.histogram(
+            "homeostat_query_seconds",
+            "Time of one query in the store, the wait for its turn included, by how it ended: ok or the error's code.",
+            labels=("outcome",),
+        )
+
+    def insert_segment(self, segment: SealedSegment) -> None:
+        """Store a segment; see the port."""
+        self._store.insert_segment(segment)
+
+    def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
+        """Answer a question; see the port."""
+        began_s = time.monotonic()
+        outcome = "ok"
+        try:
+            return self._store.read(tenant, sql, parameters)
+        except HomeostatError as error:
+            outcome = error.code
+            raise
+        finally:
+            self._seconds.labels(outcome).observe(time.monotonic() - began_s)
+
+    def statistics(self) -> StoreStatistics:
+        """Say how much there is; see the port."""
+        return self._store.statistics()
+
+    def drop_expired(self, now_s: int) -> int:
+        """Drop what is over its time; see the port."""
+        return self._store.drop_expired(now_s)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
