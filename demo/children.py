@@ -1,0 +1,200 @@
+"""Processes that the demo starts, watches and stops. It knows nothing of what they do.
+
+Invariant: whatever was started is gone when the block of `Children` is left, by whichever way, and so is what it had
+started itself. Each child leads a session of its own: Ctrl-C on the terminal reaches the demo alone, which then stops
+its children in order.
+"""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from demo.failures import ChildEnded, ChildSlow
+
+T = TypeVar("T")
+
+OUTPUT_BYTES_MAX: Final = 64 * 1024
+"""Kept of a child's newest output; a traceback through three frameworks has some 10 KiB."""
+
+LINES_SHOWN: Final = 15
+
+_DRAIN_S: Final = 1.0
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+"""Where `demo` can be imported from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Say what to start.
+
+    Attributes:
+        name: what it is called when something is said of it.
+        command: the program's absolute path and its arguments.
+        environment: all its variables.
+        folder: where it runs.
+        descriptors: open files that it gets, with the numbers that they have here.
+        stop_s: how long it may take to stop by itself.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    folder: Path
+    descriptors: Sequence[int] = ()
+    stop_s: float
+
+
+class Child:
+    """Watch one process: keep its newest output, notice its end, stop it."""
+
+    def __init__(self, program: Program, process: asyncio.subprocess.Process) -> None:
+        """Take a process that leads a session of its own and whose output is a pipe."""
+        self.name = program.name
+        self._process = process
+        self._stop_s = program.stop_s
+        self._output = b""
+        self._news = asyncio.Condition()
+        self._reading = asyncio.create_task(self._read())
+        self._is_killed = False
+        self.ending = asyncio.create_task(process.wait())
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return how it ended, None while it runs; negative is the number of the signal that ended it."""
+        return self._process.returncode
+
+    @property
+    def pid(self) -> int:
+        """Return its process id, which is that of its process group too."""
+        return self._process.pid
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """Return the end of what it said."""
+        return tuple(self._text().splitlines()[-LINES_SHOWN:])
+
+    async def said(self, pattern: re.Pattern[str], *, timeout_s: float) -> re.Match[str]:
+        """Return where a pattern matches what it said, waiting for it.
+
+        Raises:
+            ChildSlow: it has not said that in time.
+        """
+        try:
+            async with asyncio.timeout(timeout_s), self._news:
+                while not (found := pattern.search(self._text())):
+                    await self._news.wait()
+                return found
+        except TimeoutError as error:
+            raise ChildSlow(self.name, waited_s=timeout_s, last_lines=self.last_lines) from error
+
+    async def stop(self) -> None:
+        """Ask it to stop, wait, and end it when it does not."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+        await asyncio.wait({self.ending}, timeout=self._stop_s)
+        self.kill()
+        await self.ending
+        await self.drain()
+
+    def kill(self) -> None:
+        """End at once what is left of it and of the processes that it started."""
+        if not self._is_killed:  # once only: the number may be somebody else's later
+            self._is_killed = True
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    async def drain(self) -> None:
+        """Wait until all that it said is read, at most a moment: whatever left its group may hold the pipe open."""
+        await asyncio.wait({self._reading}, timeout=_DRAIN_S)
+        self._reading.cancel()
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None  # it was started with a pipe
+        while chunk := await self._process.stdout.read(OUTPUT_BYTES_MAX):
+            async with self._news:
+                self._output = (self._output + chunk)[-OUTPUT_BYTES_MAX:]
+                self._news.notify_all()
+
+    def _text(self) -> str:
+        return self._output.decode("utf-8", "replace")
+
+
+class Children:
+    """Start processes, notice when one ends by itself, and stop them, the last one first."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._running: list[Child] = []
+        self._ended: asyncio.Queue[Child] = asyncio.Queue()
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Stop all."""
+        await self.stop(*self._running)
+
+    async def start(self, program: Program) -> Child:
+        """Start a process."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "demo.leash", str(os.getpid()), *program.command),
+            env={**program.environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            cwd=program.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=program.descriptors,
+            start_new_session=True,
+        )
+        child = Child(program, process)
+        self._running.append(child)
+        child.ending.add_done_callback(lambda _: self._notice(child))
+        return child
+
+    async def stop(self, *children: Child) -> None:
+        """Stop these, the last one first; when that is interrupted, end at once what is left of them."""
+        stopping = [child for child in reversed(self._running) if child in children]
+        self._running = [child for child in self._running if child not in children]
+        try:
+            for child in stopping:
+                await child.stop()
+        finally:
+            for child in stopping:
+                child.kill()
+
+    async def watch(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what the work returns, unless a child ends by itself first.
+
+        Raises:
+            ChildEnded: one did; the work is cancelled.
+        """
+        working, ended = asyncio.create_task(work), asyncio.create_task(self._ended.get())
+        try:
+            await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                child = ended.result()
+                await child.drain()
+                raise ChildEnded(child.name, exit_code=child.exit_code, last_lines=child.last_lines)
+            return working.result()
+        finally:
+            working.cancel()
+            ended.cancel()
+            await asyncio.wait({working, ended})
+
+    def _notice(self, child: Child) -> None:
+        if child in self._running:
+            child.kill()
+            self._ended.put_nowait(child)
