@@ -92,6 +92,7 @@ class Spool:
         self._open_since_s: float | None = None
         self._newest_acknowledged_ns = 0
         self._accepting = False
+        self._closed = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -233,14 +234,14 @@ class Spool:
 
     def _succeed(self, batch: list[PendingRecord], *, number: int, seconds: float) -> None:
         size_bytes = sum(record.size_bytes for record in batch)
-        self._place.observer.acknowledged(records=len(batch), size_bytes=size_bytes, seconds=seconds)
         for record in batch:
             record.succeed(number)
+        self._place.observer.acknowledged(records=len(batch), size_bytes=size_bytes, seconds=seconds)
 
     def _fail(self, batch: list[PendingRecord], cause: OSError) -> None:
-        self._place.observer.write_failed(cause, records=len(batch))
         for record in batch:
             record.fail(self._failures(cause))
+        self._place.observer.write_failed(cause, records=len(batch))
 
     def _failures(self, cause: OSError) -> Iterator[SpoolUnavailable]:
         while True:
@@ -291,11 +292,13 @@ class Spool:
     def _wait_for_segment(self, deadline_s: float) -> bool:
         """Wait until looking again makes sense; say whether it does."""
         with self._state:
+            if not self._segments.is_empty():
+                return True
             left_s = deadline_s - self._place.clock.monotonic_s()
-            if left_s <= 0 or not self._accepting:
+            if left_s <= 0 or self._closed:
                 return False
             wait_s = min(left_s, self._due_in_s())
-            if wait_s > 0 and self._segments.is_empty():
+            if wait_s > 0:
                 self._has_segment.wait(wait_s)
             return True
 
@@ -344,7 +347,6 @@ class Spool:
         with self._state:
             self._accepting = False
             self._has_pending.notify_all()
-            self._has_segment.notify_all()
         if self._thread is not None:
             self._thread.join()
         while self.step():
@@ -353,6 +355,9 @@ class Spool:
             with suppress(OSError):  # the next start cuts the tail off just as well
                 self._files.mend()
             self._files.seal()
+        with self._state:
+            self._closed = True  # not before the last segment is queued: a taker ends when it sees this
+            self._has_segment.notify_all()
 
     def _run(self) -> None:
         """Write until closed; if that ever ends with an error of our own, let nobody wait for it."""
@@ -374,7 +379,6 @@ class Spool:
         with self._state:
             self._accepting = False
             abandoned = self._pending.abandon()
-            self._has_segment.notify_all()
         self._budget.give_back(sum(record.size_bytes for record in abandoned))
         if abandoned:
             self._fail(abandoned, OSError(errno.ECANCELED, "the spool's writer has stopped; restart the process"))

@@ -110,12 +110,13 @@ class SimulatedDisk:
     """Keep files in memory, and apart what of them is durable; implements `Disk`. Not thread-safe.
 
     Every call that changes something, and every sync, is one operation, counted from 1 in `operations`. Set `cut_at`
-    to have that operation end in `PowerCut`, and `fail` for errors.
+    to have that operation end in `PowerCut`, and `fail` for errors. `reads` remembers which files were read.
     """
 
     def __init__(self) -> None:
         """Begin empty."""
         self.operations = 0
+        self.reads: list[Path] = []
         self.cut_at: int | None = None
         self.read_only = False
         self.capacity_bytes = _PLENTY_BYTES
@@ -193,10 +194,12 @@ class SimulatedDisk:
 
     def read(self, path: Path) -> bytes:
         """Return what every reader sees, synced or not."""
+        content = self._find(path)
         if path in self._unreadable:
             number = self._unreadable[path]
             raise OSError(number, os.strerror(number), str(path))
-        return self._find(path).visible
+        self.reads.append(path)
+        return content.visible
 
     def list_files(self, folder: Path) -> list[FileEntry]:
         """Return the files in a folder, sorted by name."""
