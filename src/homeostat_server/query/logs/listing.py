@@ -6,7 +6,7 @@ Its invariant is the order (time, segment, content): records that are equal in a
 import re
 from dataclasses import dataclass
 from enum import IntEnum, unique
-from typing import Final
+from typing import Final, NamedTuple
 
 from homeostat_server.exceptions import InvalidRequest
 from homeostat_server.model.tenant import Tenant
@@ -129,8 +129,7 @@ class LogRecord:
     dropped_attributes_count: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogPlace:
+class LogPlace(NamedTuple):
     """Hold the place of a record, and how many of the equal ones there have been given."""
 
     time_ns: int

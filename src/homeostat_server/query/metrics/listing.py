@@ -1,10 +1,11 @@
 """Which metrics there are, which series they have, and what those last said."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from homeostat_server.exceptions import NotFound
 from homeostat_server.model.tenant import Tenant
+from homeostat_server.query.cursor import NamePlace
 from homeostat_server.query.metrics import sql
 from homeostat_server.query.metrics.points import KINDS, Point, newest_of_metrics, newest_of_series
 from homeostat_server.query.page import Page
@@ -65,11 +66,17 @@ class Series:
     newest: Point | None
 
 
+class SeriesPlace(NamedTuple):
+    """Hold the place of a series in a list."""
+
+    series: int
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesPage:
     """Hold a page of series and what their sources stand for."""
 
-    page: Page[Series, int]
+    page: Page[Series, SeriesPlace]
     sources: dict[int, Source]
 
 
@@ -81,8 +88,8 @@ def list_metrics(
     metrics_max: int,
     name: str | None = None,
     service: str | None = None,
-    after: str | None = None,
-) -> Page[Metric, str]:
+    after: NamePlace | None = None,
+) -> Page[Metric, NamePlace]:
     """Return the metrics that have series in the window, by name.
 
     Args:
@@ -92,9 +99,9 @@ def list_metrics(
         metrics_max: how many at most.
         name: part of the name, in any case.
         service: whose series.
-        after: name after which to begin.
+        after: place after which to begin.
     """
-    asked: dict[str, Parameter | None] = {"name": name, "service": service, "after": after}
+    asked: dict[str, Parameter | None] = {"name": name, "service": service, "after": after and after.name}
     conditions = {
         "name": "positionCaseInsensitiveUTF8(metric, {name:String}) > 0",
         "service": "service = {service:String}",
@@ -107,7 +114,7 @@ def list_metrics(
     kinds = {text(row["metric"]): _named(row["kinds"], KINDS) for row in shown}
     newest = newest_of_metrics(store, tenant=tenant, window=window, kinds_by_metric=kinds)
     items = tuple(_metric(row, newest.get(text(row["metric"]))) for row in shown)
-    return Page(items, items[-1].name if len(rows) > metrics_max else None)
+    return Page(items, NamePlace(items[-1].name) if len(rows) > metrics_max else None)
 
 
 def list_series(
@@ -118,14 +125,14 @@ def list_series(
     metric: str,
     series_max: int,
     service: str | None = None,
-    after: int | None = None,
+    after: SeriesPlace | None = None,
 ) -> SeriesPage:
     """Return the series of a metric in the window, by number, those after a number when one is given.
 
     Raises:
         NotFound: there is no series of this metric, whenever.
     """
-    asked: dict[str, Parameter | None] = {"service": service, "after": after}
+    asked: dict[str, Parameter | None] = {"service": service, "after": after and after.series}
     conditions = {"service": "service = {service:String}", "after": "series > {after:UInt64}"}
     given = {key: value for key, value in asked.items() if value is not None}
     parameters: dict[str, Parameter] = {
@@ -161,7 +168,7 @@ def _series_page(
     )
     items = tuple(_series(row, newest.get(integer(row["series"]))) for row in shown)
     sources = read_sources(store, tenant=tenant, numbers={item.source for item in items})
-    return SeriesPage(Page(items, items[-1].series if len(rows) > series_max else None), sources)
+    return SeriesPage(Page(items, SeriesPlace(items[-1].series) if len(rows) > series_max else None), sources)
 
 
 def _metric(row: Row, newest: Point | None) -> Metric:

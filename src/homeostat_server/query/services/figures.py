@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from homeostat_server.model.tenant import Tenant
+from homeostat_server.query.cursor import NamePlace
 from homeostat_server.query.page import Page
 from homeostat_server.query.rows import integer, reals, text
 from homeostat_server.query.services import sql
@@ -17,6 +18,13 @@ OPERATIONS_MAX: Final = 1_000
 """Of one page; a sketch of some kilobytes is held for each."""
 
 _NS_PER_MS: Final = 1_000_000
+
+
+class OperationPlace(NamedTuple):
+    """Hold the place of an operation in a list."""
+
+    name: str
+    kind: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,22 +83,22 @@ class OperationFigures:
 
 
 def list_services(
-    store: TelemetryStore, *, tenant: Tenant, window: Window, services_max: int, after: str | None = None
-) -> Page[ServiceFigures, str]:
+    store: TelemetryStore, *, tenant: Tenant, window: Window, services_max: int, after: NamePlace | None = None
+) -> Page[ServiceFigures, NamePlace]:
     """Return the services that have spans in the window, by name, those after a name when one is given."""
     parameters: dict[str, Parameter] = {
         "tenant": tenant,
         **window.parameters(),
         # A service has at most two rows, so these are all the rows of the services wanted, and some of the next.
         "rows": 2 * (services_max + 1),
-        **({} if after is None else {"after": after}),
+        **({} if after is None else {"after": after.name}),
     }
     rows = store.read(tenant, sql.services(after=after is not None), parameters)
     found = [
         _service(name, list(of_service), window) for name, of_service in groupby(rows, lambda row: text(row["service"]))
     ]
     items = tuple(found[:services_max])
-    return Page(items, items[-1].name if len(found) > services_max else None)
+    return Page(items, NamePlace(items[-1].name) if len(found) > services_max else None)
 
 
 def list_operations(
@@ -100,19 +108,19 @@ def list_operations(
     window: Window,
     service: str,
     operations_max: int,
-    after: tuple[str, int] | None = None,
-) -> Page[OperationFigures, tuple[str, int]]:
+    after: OperationPlace | None = None,
+) -> Page[OperationFigures, OperationPlace]:
     """Return the operations of a service in the window, by name and kind, those after a place when one is given."""
     parameters: dict[str, Parameter] = {
         "tenant": tenant,
         **window.parameters(),
         "service": service,
         "rows": operations_max + 1,
-        **({} if after is None else {"after_name": after[0], "after_kind": after[1]}),
+        **({} if after is None else {"after_name": after.name, "after_kind": after.kind}),
     }
     rows = store.read(tenant, sql.operations(after=after is not None), parameters)
     items = tuple(_operation(row, window) for row in rows[:operations_max])
-    return Page(items, (items[-1].name, items[-1].kind) if len(rows) > operations_max else None)
+    return Page(items, OperationPlace(items[-1].name, items[-1].kind) if len(rows) > operations_max else None)
 
 
 def _service(name: str, rows: list[Row], window: Window) -> ServiceFigures:

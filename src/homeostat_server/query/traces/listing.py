@@ -7,7 +7,7 @@ newest such span: that makes it possible to stop at the newest few without havin
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import Final
+from typing import Final, NamedTuple
 
 from homeostat_server.model.segment import NODE_BITS, NODE_MAX
 from homeostat_server.model.tenant import Tenant
@@ -28,6 +28,7 @@ SLICE_GROWTH: Final = 6
 last alone."""
 
 _NS_PER_US: Final = 1_000
+_NS_PER_MS: Final = 1_000_000
 
 
 @unique
@@ -105,9 +106,13 @@ class TraceSummary:
     services: tuple[str, ...]
     newest_match_ns: int
 
+    @property
+    def duration_ms(self) -> float:
+        """Return the duration in milliseconds."""
+        return self.duration_ns / _NS_PER_MS
 
-@dataclass(frozen=True, slots=True)
-class TracePlace:
+
+class TracePlace(NamedTuple):
     """Hold the place of a trace in a list, and the newest segment that counted when the list's first page was made."""
 
     newest_match_ns: int

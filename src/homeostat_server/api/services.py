@@ -1,0 +1,153 @@
+"""`GET /api/v1/services` and `/api/v1/services/{service}/operations`. What the figures mean is said in `query`."""
+
+from functools import partial
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from homeostat_server.api.lists import PREFIX, Answer, ListAnswer, Moment, WindowQuery, list_members
+from homeostat_server.api.reading import Reading
+from homeostat_server.model.identity import Principal
+from homeostat_server.query.cursor import NamePlace
+from homeostat_server.query.services.figures import (
+    OPERATIONS_MAX,
+    SERVICES_MAX,
+    OperationFigures,
+    OperationPlace,
+    list_operations,
+    list_services,
+)
+
+SERVICES_USUAL: Final = 200
+OPERATIONS_USUAL: Final = 200
+
+KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
+"""Span kinds in the order of OTLP's numbers."""
+
+PERCENTILE: Final = "in milliseconds, within 0.5 % of the true value"
+
+
+class ServicesQuery(WindowQuery):
+    """Ask for the services that have spans in the window."""
+
+    limit: int = Field(SERVICES_USUAL, ge=1, le=SERVICES_MAX)
+
+
+class OperationsQuery(WindowQuery):
+    """Ask for the operations of a service that have spans in the window."""
+
+    limit: int = Field(OPERATIONS_USUAL, ge=1, le=OPERATIONS_MAX)
+
+
+class FiguresAnswer(Answer):
+    """Say what requests were like."""
+
+    requests: int = Field(examples=[8135])
+    errors: int = Field(description="Requests with the status error", examples=[117])
+    rate: float = Field(description="Requests a second, over the whole window", examples=[2.26])
+    error_rate: float = Field(description="Errors by requests, 0 to 1", examples=[0.0144])
+    p50_ms: float = Field(description=f"Median duration, {PERCENTILE}", examples=[6.83])
+    p95_ms: float = Field(description=f"95th percentile of durations, {PERCENTILE}", examples=[44.48])
+    p99_ms: float = Field(description=f"99th percentile of durations, {PERCENTILE}", examples=[77.87])
+
+
+class ServiceAnswer(Answer):
+    """Say what a service's requests were like."""
+
+    name: str = Field(description="What `service.name` says; empty for spans without", examples=["checkout"])
+    requests_are: Literal["entry", "all"] = Field(
+        description=(
+            "`entry`: the figures are of spans of the kinds SERVER and CONSUMER. `all`: of all spans, since the service"
+            " has none of these kinds in the window."
+        )
+    )
+    figures: FiguresAnswer
+    spans: int = Field(description="Spans of any kind", examples=[25358])
+    first_seen: Moment = Field(validation_alias="first_ns", description="Start of its first span in the window")
+    last_seen: Moment = Field(validation_alias="last_ns", description="Start of its last span in the window")
+
+
+class ServicesAnswer(ListAnswer):
+    """Give one page of services, by name."""
+
+    services: list[ServiceAnswer]
+
+
+class OperationAnswer(Answer):
+    """Say what the spans of one name and kind were like."""
+
+    name: str = Field(description="The span's name", examples=["GET /orders/{order_id}"])
+    kind: str = Field(description=f"The span's kind: {', '.join(KINDS)}; else OTLP's number", examples=["server"])
+    figures: FiguresAnswer
+    first_seen: Moment
+    last_seen: Moment
+
+
+class OperationsAnswer(ListAnswer):
+    """Give one page of operations, by name and kind."""
+
+    service: str
+    operations: list[OperationAnswer]
+
+
+def services_router(reading: Reading) -> APIRouter:
+    """Return the routes about services."""
+    router = APIRouter(prefix=f"{PREFIX}/services", tags=["services"])
+    caller = Depends(reading.caller)
+
+    @router.get("", summary="List services with rate, errors and durations", response_model=ServicesAnswer)
+    async def services(query: Annotated[ServicesQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
+        return await reading.answer("services", partial(_services, reading, principal, query))
+
+    # A path parameter: service names may hold slashes.
+    @router.get(
+        "/{service:path}/operations",
+        summary="List a service's operations with rate, errors and durations",
+        response_model=OperationsAnswer,
+    )
+    async def operations(
+        service: Annotated[str, Path(description="What `service.name` says", examples=["checkout"])],
+        query: Annotated[OperationsQuery, Query()],
+        principal: Annotated[Principal, caller],
+    ) -> Response:
+        return await reading.answer("operations", partial(_operations, reading, principal, service, query))
+
+    return router
+
+
+def _services(reading: Reading, principal: Principal, query: ServicesQuery) -> ServicesAnswer:
+    request = query.request(NamePlace, "services", now_ns=reading.clock.now_ns())
+    page = list_services(
+        reading.store, tenant=principal.tenant, window=request.window, services_max=query.limit, after=request.after
+    )
+    return ServicesAnswer.model_validate({"services": page.items, **list_members(request, page.next_place)})
+
+
+def _operations(reading: Reading, principal: Principal, service: str, query: OperationsQuery) -> OperationsAnswer:
+    request = query.request(OperationPlace, "operations", service, now_ns=reading.clock.now_ns())
+    page = list_operations(
+        reading.store,
+        tenant=principal.tenant,
+        window=request.window,
+        service=service,
+        operations_max=query.limit,
+        after=request.after,
+    )
+    operations = [_operation(item) for item in page.items]
+    return OperationsAnswer(service=service, operations=operations, **list_members(request, page.next_place))
+
+
+def _operation(found: OperationFigures) -> OperationAnswer:
+    kind = KINDS[found.kind] if 0 <= found.kind < len(KINDS) else str(found.kind)
+    figures = FiguresAnswer.model_validate(found.figures)
+    return OperationAnswer.model_validate(
+        {
+            "name": found.name,
+            "kind": kind,
+            "figures": figures,
+            "first_seen": found.first_ns,
+            "last_seen": found.last_ns,
+        }
+    )

@@ -1,0 +1,260 @@
+"""`GET /api/v1/traces` and `GET /api/v1/traces/{trace_id}`. What is found and what is listed is decided in `query`."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Depends, Path, Query
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from homeostat_server.api.lists import EXAMPLE_TRACE_ID, PREFIX, Answer, ListAnswer, Moment, WindowQuery, list_members
+from homeostat_server.api.reading import Reading
+from homeostat_server.model.identity import Principal
+from homeostat_server.model.otlp_json import to_otlp_json
+from homeostat_server.query.cursor import ListRequest
+from homeostat_server.query.times import parse_duration
+from homeostat_server.query.traces.listing import TRACES_MAX, SpanFilter, SpanStatus, TracePlace, list_traces
+from homeostat_server.query.traces.lookup import (
+    SPANS_MAX,
+    SPANS_PER_PIECE,
+    Piece,
+    Place,
+    StoredTrace,
+    count_spans,
+    find_trace,
+    not_found,
+    parse_trace_id,
+    read_piece,
+)
+
+TRACES_USUAL: Final = 20
+PROTOBUF: Final = "application/x-protobuf"
+TRUNCATED_HEADER: Final = "Homeostat-Truncated"
+
+
+class TracesQuery(WindowQuery):
+    """Ask for a list of traces: those of which one span fulfils everything that is asked."""
+
+    limit: int = Field(TRACES_USUAL, ge=1, le=TRACES_MAX)
+    service: str | None = Field(None, description="The span's service", examples=["checkout"])
+    operation: str | None = Field(None, description="The span's name", examples=["GET /orders/{order_id}"])
+    status: SpanStatus | None = Field(None, description="The span's status")
+    min_duration: str | None = Field(None, description="The span took at least so long", examples=["250ms"])
+    max_duration: str | None = Field(None, description="The span took at most so long", examples=["1.5s"])
+
+    def conditions(self) -> SpanFilter:
+        """Return what a span has to fulfil.
+
+        Raises:
+            InvalidRequest: a duration cannot be read.
+        """
+        return SpanFilter(
+            service=self.service,
+            operation=self.operation,
+            status=self.status,
+            duration_min_ns=_duration_ns(self.min_duration, name="min_duration"),
+            duration_max_ns=_duration_ns(self.max_duration, name="max_duration"),
+        )
+
+
+class TraceSummaryAnswer(Answer):
+    """Say what a whole trace is like."""
+
+    trace_id: str = Field(examples=[EXAMPLE_TRACE_ID])
+    root_service: str = Field(description="Of the first span without a parent, else of the first", examples=["edge"])
+    root_operation: str = Field(description="Name of that span", examples=["GET /checkout"])
+    start: Moment = Field(validation_alias="start_ns")
+    duration_ms: float = Field(description="From the first start to the latest end", examples=[182.25])
+    spans: int = Field(examples=[23])
+    errors: int = Field(description="Spans with the status error", examples=[1])
+    services: list[str] = Field(description="By name, at most 100", examples=[["checkout", "edge", "payment"]])
+    newest_match: Moment = Field(
+        validation_alias="newest_match_ns",
+        description="Start of the newest span in the window that fulfils what was asked; the list's order",
+    )
+
+
+class TracesAnswer(ListAnswer):
+    """Give one page of traces, newest first."""
+
+    traces: list[TraceSummaryAnswer]
+
+
+class TraceQuery(BaseModel):
+    """Ask for one trace; a parameter that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(SPANS_MAX, ge=1, le=SPANS_MAX, description="Spans to give at most; the first ones are given")
+
+
+def traces_router(reading: Reading) -> APIRouter:
+    """Return the routes about traces."""
+    router = APIRouter(prefix=f"{PREFIX}/traces", tags=["traces"])
+    caller = Depends(reading.caller)
+
+    @router.get("", summary="List traces, newest first", response_model=TracesAnswer)
+    async def list_(query: Annotated[TracesQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
+        return await reading.answer("traces", partial(_list, reading, principal, query))
+
+    @router.get("/{trace_id}", summary="Give one trace as OTLP", response_class=Response, responses=TRACE_RESPONSES)
+    async def one(
+        trace_id: Annotated[str, Path(description="32 hexadecimal digits", examples=[EXAMPLE_TRACE_ID])],
+        query: Annotated[TraceQuery, Query()],
+        principal: Annotated[Principal, caller],
+        request: Request,
+    ) -> Response:
+        form = PROTOBUF_FORM if PROTOBUF in request.headers.get("accept", "") else JSON_FORM
+        answering = _Answering(reading=reading, principal=principal, form=form, spans_max=query.limit)
+        return await answering.response(parse_trace_id(trace_id))
+
+    return router
+
+
+TRACE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": (
+            "The spans exactly as they were sent, by (start, span id), under their resources and scopes. When the trace"
+            f" has more spans than the limit, the header `{TRUNCATED_HEADER}` says how many were given of how many, and"
+            " so does the last member of the JSON, `truncated`."
+        ),
+        "content": {
+            "application/json": {"schema": {"type": "object", "title": "TracesData of OTLP/JSON"}},
+            PROTOBUF: {"schema": {"type": "string", "format": "binary", "title": "TracesData"}},
+        },
+    },
+    404: {"description": "There is no such trace."},
+}
+
+
+def _list(reading: Reading, principal: Principal, query: TracesQuery) -> TracesAnswer:
+    now_ns = reading.clock.now_ns()
+    request: ListRequest[TracePlace] = query.request(TracePlace, "traces", now_ns=now_ns)
+    page = list_traces(
+        reading.store,
+        tenant=principal.tenant,
+        window=request.window,
+        conditions=query.conditions(),
+        traces_max=query.limit,
+        now_ns=now_ns,
+        after=request.after,
+    )
+    return TracesAnswer.model_validate({"traces": page.items, **list_members(request, page.next_place)})
+
+
+def _duration_ns(text: str | None, *, name: str) -> int | None:
+    return None if text is None else parse_duration(text, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Hold how a trace is written piece by piece."""
+
+    media_type: str
+    piece: Callable[[TracesData], bytes]
+    head: bytes
+    separator: bytes
+    tail: bytes
+    truncated_tail: Callable[["_Truncation"], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Truncation:
+    """Hold how much of a trace is given."""
+
+    given: int
+    of: int
+
+    @property
+    def shown(self) -> str:
+        return f"{self.given} of {self.of} spans"
+
+
+def _json_piece(data: TracesData) -> bytes:
+    return orjson.dumps(to_otlp_json(data)["resourceSpans"])[1:-1]
+
+
+def _json_truncated_tail(truncation: _Truncation) -> bytes:
+    return b'],"truncated":' + orjson.dumps({"given": truncation.given, "of": truncation.of}) + b"}"
+
+
+JSON_FORM: Final = _Form(
+    media_type="application/json",
+    piece=_json_piece,
+    head=b'{"resourceSpans":[',
+    separator=b",",
+    tail=b"]}",
+    truncated_tail=_json_truncated_tail,
+)
+PROTOBUF_FORM: Final = _Form(
+    media_type=PROTOBUF,
+    # Messages written one after the other are one message with the repeated fields of all.
+    piece=TracesData.SerializeToString,
+    head=b"",
+    separator=b"",
+    tail=b"",
+    truncated_tail=lambda _: b"",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begin:
+    """Hold the first piece of a trace, and how much there is when there is more."""
+
+    trace: StoredTrace
+    piece: Piece
+    content: bytes
+    spans_of_all: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answering:
+    """Write one trace, a piece at a time, each read and written in a thread."""
+
+    reading: Reading
+    principal: Principal
+    form: _Form
+    spans_max: int
+
+    async def response(self, trace_id: str) -> Response:
+        begin = await self.reading.run("trace", partial(self._begin, trace_id))
+        form = self.form
+        if begin.spans_of_all <= begin.piece.spans:
+            return Response(form.head + begin.content + form.tail, media_type=form.media_type)
+        truncation = _Truncation(self.spans_max, begin.spans_of_all) if begin.spans_of_all > self.spans_max else None
+        headers = {} if truncation is None else {TRUNCATED_HEADER: truncation.shown}
+        return StreamingResponse(self._stream(begin, truncation), media_type=form.media_type, headers=headers)
+
+    def _begin(self, trace_id: str) -> _Begin:
+        store = self.reading.store
+        trace = find_trace(store, tenant=self.principal.tenant, trace_id=trace_id)
+        piece = self._read(trace, after=None, given=0)
+        if not piece.spans:
+            raise not_found(trace_id)
+        more = piece.next_place is not None
+        spans_of_all = count_spans(store, trace) if more else piece.spans
+        return _Begin(trace=trace, piece=piece, content=self.form.piece(piece.data), spans_of_all=spans_of_all)
+
+    def _read(self, trace: StoredTrace, *, after: Place | None, given: int) -> Piece:
+        spans_max = min(SPANS_PER_PIECE, self.spans_max - given)
+        return read_piece(self.reading.store, trace, after=after, spans_max=spans_max)
+
+    def _next(self, trace: StoredTrace, after: Place, given: int) -> tuple[Piece, bytes]:
+        piece = self._read(trace, after=after, given=given)
+        return piece, self.form.piece(piece.data) if piece.spans else b""
+
+    async def _stream(self, begin: _Begin, truncation: _Truncation | None) -> AsyncIterator[bytes]:
+        form = self.form
+        yield form.head + begin.content
+        given, place = begin.piece.spans, begin.piece.next_place
+        while place is not None and given < self.spans_max:
+            piece, content = await self.reading.run("trace_piece", partial(self._next, begin.trace, place, given))
+            given, place = given + piece.spans, piece.next_place
+            if content:
+                yield form.separator + content
+        yield form.tail if truncation is None else form.truncated_tail(truncation)
