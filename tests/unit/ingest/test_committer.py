@@ -237,6 +237,19 @@ def test_stopping_ends_with_the_budget(world: World) -> None:
     assert world.store.inserts == 0
 
 
+def test_the_thread_pauses_as_long_as_makes_sense(world: World, disk: SimulatedDisk) -> None:
+    """It looks again at once when it can wait for a segment, at the retry after a failure, soon at a closed spool."""
+    pauses = [world.committer._pause_s()]
+    disk.fail(lambda _operation, kind: errno.EIO if kind == "insert" else None)
+    _due(world, b"one")
+    world.committer.step()
+    pauses.append(world.committer._pause_s())
+    world.clock.advance(1)
+    world.spool.close()
+    pauses.append(world.committer._pause_s())
+    assert pauses == [0.0, pytest.approx(0.075), 0.5]
+
+
 class _Sink:
     """Count what is stored, after being away for the first attempts."""
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -133,6 +134,18 @@ def test_an_error_names_the_file() -> None:
             file.truncate(0)
         with pytest.raises(OSError, match="Invalid argument: '/dev/full'"):
             file.sync()
+
+
+def test_a_write_that_is_taken_in_part_goes_on(tmp_path: Path) -> None:
+    """What the system did not take is tried again, until it says why not; all that fits is written."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5, limits[1]))
+    try:
+        with closing(SystemDisk().create(tmp_path / "file")) as file, pytest.raises(OSError, match="File too large"):
+            file.write([b"1234", b"5678"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "file").read_bytes() == b"12345"
 
 
 @pytest.mark.parametrize(

@@ -284,3 +284,30 @@ def test_quarantine_is_bounded(disk: SimulatedDisk, observer: RecordingObserver)
     assert observer.count("quarantined") == 4
     assert observer.count("quarantine_shed") > 0
     assert any(disk.read(QUARANTINE / name).count(b"3") >= 300 for name in names)
+
+
+def test_setting_the_same_record_aside_again_changes_nothing(disk: SimulatedDisk, observer: RecordingObserver) -> None:
+    """After a crash between quarantine and release the record is set aside once more, in the same place."""
+    limits = replace(SMALL, quarantine_bytes_max=1)
+    world = World(disk, limits=limits).recovered()
+    world.store.refuses = lambda _body: True
+    world.send(b"bad")
+    disk.fail(lambda _operation, kind: errno.EIO if kind == "unlink" else None)
+    world.commit()
+    before = _names(disk, QUARANTINE)
+    assert before
+    disk.fail(lambda _operation, _kind: None)
+    again = World(disk, limits=limits, observer=observer).recovered()
+    again.store.refuses = world.store.refuses
+    again.settle()
+    assert _names(disk, QUARANTINE) == before
+    assert observer.count("quarantine_shed") == 0
+
+
+def test_long_bodies_survive_a_restart(disk: SimulatedDisk) -> None:
+    """A body that is too long to be copied into its frame is read back byte for byte."""
+    body = bytes(range(256)) * 100
+    _left(disk, body)
+    world = World(disk).recovered()
+    world.settle()
+    assert world.stored() == {("acme", body): 1}

@@ -1,7 +1,6 @@
 """Appending, grouping, bounds and failures of one spool."""
 
 import errno
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +8,11 @@ import pytest
 
 from homeostat_server.exceptions import DataFolderUnusable, SpoolFull, SpoolUnavailable
 from homeostat_server.ingest.budget import SpoolBudget
-from homeostat_server.ingest.disk import AppendFile, Disk, SystemDisk
 from homeostat_server.ingest.pending import Receipt
-from homeostat_server.ingest.place import SpoolLimits
 from homeostat_server.ingest.segment import SegmentNumbers
 from homeostat_server.ingest.spool import FULL_RETRY_AFTER_S, Spool
 from homeostat_server.ingest.testing import SimulatedDisk
 from homeostat_server.model.signal import Signal
-from homeostat_server.runtime.clock import SystemClock
 from homeostat_server.runtime.testing import ManualClock
 from tests.unit.ingest.spool_world import ACME, FOLDER, GLOBEX, SMALL, RecordingObserver, World
 
@@ -348,81 +344,3 @@ def test_signals_share_budget_numbers_and_quarantine() -> None:
     assert len({future.result().segment for future in futures}) == len(Signal)
     assert budget.used_bytes == sum(spool.depth().size_bytes for spool in spools)
     assert [spool.signal for spool in spools] == list(Signal)
-
-
-class _BrokenDisk(SystemDisk):
-    """Fail as a mistake of our own does, not as disks do."""
-
-    def create(self, path: Path) -> AppendFile:
-        """Fail for the spool's segments only."""
-        if path.suffix == ".segment":
-            raise RuntimeError("a mistake")
-        return super().create(path)
-
-
-class TestThreads:
-    """The same with real threads and a real disk."""
-
-    def _spool(self, folder: Path, *, gather_s: float = 0.001, disk: Disk | None = None) -> Spool:
-        clock = SystemClock()
-        spool = Spool(
-            folder,
-            signal=Signal.LOGS,
-            disk=disk or SystemDisk(),
-            clock=clock,
-            numbers=SegmentNumbers(clock=clock),
-            budget=SpoolBudget(size_bytes_max=1 << 30),
-            limits=SpoolLimits(segment_bytes_max=20_000, gather_s=gather_s, free_bytes_min=0),
-        )
-        spool.recover()
-        spool.start()
-        return spool
-
-    def test_many_senders_and_one_taker_get_every_record_once(self, tmp_path: Path) -> None:
-        """Eight threads append while one takes and releases; every record comes out once and nothing is left."""
-        spool = self._spool(tmp_path)
-        records = []
-
-        def append(sender: int) -> None:
-            for number in range(100):
-                spool.append(ACME, b"%d:%d" % (sender, number) * 20).result(timeout=60)
-
-        def take() -> None:
-            while (segment := spool.take(timeout_s=60)) is not None:
-                records.append(segment.records)
-                spool.release(segment)
-
-        senders = [threading.Thread(target=append, args=(sender,)) for sender in range(8)]
-        taker = threading.Thread(target=take)
-        for thread in [*senders, taker]:
-            thread.start()
-        for thread in senders:
-            thread.join()
-        spool.close()
-        taker.join()
-        assert sum(records) == 800
-        assert spool.depth().segments == 0
-        assert [path.name for path in (tmp_path / "logs").iterdir()] == ["recent.log"]
-
-    def test_a_taker_waits_for_a_request_and_no_longer_than_told(self, tmp_path: Path) -> None:
-        """Waiting ends with the gather time of a segment that comes, or with the time-out."""
-        spool = self._spool(tmp_path, gather_s=0.0)
-        assert spool.take(timeout_s=0.01) is None
-        threading.Timer(0.05, lambda: spool.append(ACME, b"body")).start()
-        assert spool.take(timeout_s=60) is not None
-        spool.close()
-
-    def test_nobody_waits_for_a_writer_that_died(self, tmp_path: Path) -> None:
-        """An error of our own in the writer's thread fails what waits, and the spool says that it is not alive."""
-        died = threading.Event()
-        hook, threading.excepthook = threading.excepthook, lambda _arguments: died.set()
-        try:
-            spool = self._spool(tmp_path, disk=_BrokenDisk())
-            future = spool.append(ACME, b"body")
-            assert isinstance(future.exception(timeout=60), SpoolUnavailable)
-            assert died.wait(60)
-        finally:
-            threading.excepthook = hook
-        assert not spool.alive
-        assert spool.depth().pending_bytes == 0
-        spool.close()
