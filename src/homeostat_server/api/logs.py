@@ -107,7 +107,7 @@ class LogAnswer(Answer):
 class LogsAnswer(ListAnswer):
     """Give one page of records, newest first."""
 
-    records: list[LogAnswer]
+    logs: list[LogAnswer]
     sources: dict[str, SourceAnswer] = Field(description="Resource and scope of the records, by `source`")
 
 
@@ -136,7 +136,7 @@ def _logs(reading: Reading, principal: Principal, query: LogsQuery) -> LogsAnswe
     )
     return LogsAnswer.model_validate(
         {
-            "records": found.page.items,
+            "logs": found.page.items,
             "sources": source_answers(found.sources),
             **list_members(request, found.page.next_place),
         }

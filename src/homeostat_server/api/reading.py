@@ -57,11 +57,11 @@ class Reading:
         self._threads = CapacityLimiter(running_max)
         self._waiting_max = waiting_max
         self._durations = telemetry.histogram(
-            "homeostat_query_duration_seconds",
-            "Time from asking to the whole answer, waiting for a thread included.",
+            "homeostat_answer_seconds",
+            "Time from a question of the API to its answer, the wait for a thread included, by how it ended.",
             labels=("question", "outcome"),
         )
-        self._waiting = telemetry.gauge("homeostat_query_waiting_questions", "Questions that wait for a thread.")
+        self._waiting = telemetry.gauge("homeostat_answer_waiting", "Questions of the API that wait for a thread.")
 
     async def caller(self, request: Request) -> Principal:
         """Return who is asking; use it as a dependency of a route.

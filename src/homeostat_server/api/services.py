@@ -1,7 +1,8 @@
 """`GET /api/v1/services` and `/api/v1/services/{service}/operations`. What the figures mean is said in `query`."""
 
+from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
@@ -16,6 +17,7 @@ from homeostat_server.query.services.figures import (
     SERVICES_MAX,
     OperationFigures,
     OperationPlace,
+    ServiceFigures,
     list_operations,
     list_services,
 )
@@ -53,7 +55,7 @@ class FiguresAnswer(Answer):
     p99_ms: float = Field(description=f"99th percentile of durations, {PERCENTILE}", examples=[77.87])
 
 
-class ServiceAnswer(Answer):
+class ServiceAnswer(FiguresAnswer):
     """Say what a service's requests were like."""
 
     name: str = Field(description="What `service.name` says; empty for spans without", examples=["checkout"])
@@ -63,10 +65,9 @@ class ServiceAnswer(Answer):
             " has none of these kinds in the window."
         )
     )
-    figures: FiguresAnswer
     spans: int = Field(description="Spans of any kind", examples=[25358])
-    first_seen: Moment = Field(validation_alias="first_ns", description="Start of its first span in the window")
-    last_seen: Moment = Field(validation_alias="last_ns", description="Start of its last span in the window")
+    first_seen: Moment
+    last_seen: Moment
 
 
 class ServicesAnswer(ListAnswer):
@@ -75,12 +76,11 @@ class ServicesAnswer(ListAnswer):
     services: list[ServiceAnswer]
 
 
-class OperationAnswer(Answer):
+class OperationAnswer(FiguresAnswer):
     """Say what the spans of one name and kind were like."""
 
     name: str = Field(description="The span's name", examples=["GET /orders/{order_id}"])
     kind: str = Field(description=f"The span's kind: {', '.join(KINDS)}; else OTLP's number", examples=["server"])
-    figures: FiguresAnswer
     first_seen: Moment
     last_seen: Moment
 
@@ -122,7 +122,8 @@ def _services(reading: Reading, principal: Principal, query: ServicesQuery) -> S
     page = list_services(
         reading.store, tenant=principal.tenant, window=request.window, services_max=query.limit, after=request.after
     )
-    return ServicesAnswer.model_validate({"services": page.items, **list_members(request, page.next_place)})
+    found = [{**_shown(item), "requests_are": item.requests_are, "spans": item.spans} for item in page.items]
+    return ServicesAnswer.model_validate({"services": found, **list_members(request, page.next_place)})
 
 
 def _operations(reading: Reading, principal: Principal, service: str, query: OperationsQuery) -> OperationsAnswer:
@@ -135,19 +136,17 @@ def _operations(reading: Reading, principal: Principal, service: str, query: Ope
         operations_max=query.limit,
         after=request.after,
     )
-    operations = [_operation(item) for item in page.items]
-    return OperationsAnswer(service=service, operations=operations, **list_members(request, page.next_place))
-
-
-def _operation(found: OperationFigures) -> OperationAnswer:
-    kind = KINDS[found.kind] if 0 <= found.kind < len(KINDS) else str(found.kind)
-    figures = FiguresAnswer.model_validate(found.figures)
-    return OperationAnswer.model_validate(
-        {
-            "name": found.name,
-            "kind": kind,
-            "figures": figures,
-            "first_seen": found.first_ns,
-            "last_seen": found.last_ns,
-        }
+    found = [{**_shown(item), "kind": _kind(item.kind)} for item in page.items]
+    return OperationsAnswer.model_validate(
+        {"service": service, "operations": found, **list_members(request, page.next_place)}
     )
+
+
+def _shown(found: ServiceFigures | OperationFigures) -> dict[str, Any]:
+    """Return what services and operations have in common."""
+    seen = {"first_seen": found.first_ns, "last_seen": found.last_ns}
+    return {"name": found.name, **asdict(found.figures), **seen}
+
+
+def _kind(number: int) -> str:
+    return KINDS[number] if 0 <= number < len(KINDS) else str(number)

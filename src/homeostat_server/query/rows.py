@@ -1,6 +1,8 @@
 """The values of a row with their types said. It knows how the store gives values back, not what they mean."""
 
-from typing import cast
+from typing import Final, cast
+
+_ZERO: Final = ord("0")
 
 Pairs = list[tuple[bytes, bytes]]
 """A map as the store gives it: keys and values in their order, keys may repeat."""
@@ -34,6 +36,11 @@ def texts(value: object) -> list[str]:
 def integers(value: object) -> list[int]:
     """Return a column of arrays of whole numbers."""
     return cast("list[int]", value)
+
+
+def digits(value: object) -> list[int]:
+    """Return a column of words of digits, each digit for itself."""
+    return [digit - _ZERO for digit in cast("bytes", value)]
 
 
 def reals(value: object) -> list[float]:

@@ -8,7 +8,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query import sql
-from homeostat_server.query.rows import integer, integers, pairs, raws, text
+from homeostat_server.query.rows import digits, integer, pairs, raws, text
 from homeostat_server.query.values import fill_attributes
 from homeostat_server.store.ports import Row, TelemetryStore
 
@@ -45,7 +45,7 @@ def _source(row: Row) -> Source:
 
 def _resource(row: Row) -> Resource:
     resource = Resource(dropped_attributes_count=integer(row["resource_dropped_attributes"]))
-    fill_attributes(resource.attributes, stored=pairs(row["resource"]), kinds=integers(row["resource_kinds"]))
+    fill_attributes(resource.attributes, stored=pairs(row["resource"]), kinds=digits(row["resource_kinds"]))
     for entity in raws(row["resource_entities"]):
         resource.entity_refs.add().ParseFromString(entity)
     return resource
@@ -57,5 +57,5 @@ def _scope(row: Row) -> InstrumentationScope:
         version=text(row["scope_version"]),
         dropped_attributes_count=integer(row["scope_dropped_attributes"]),
     )
-    fill_attributes(scope.attributes, stored=pairs(row["scope"]), kinds=integers(row["scope_kinds"]))
+    fill_attributes(scope.attributes, stored=pairs(row["scope"]), kinds=digits(row["scope_kinds"]))
     return scope

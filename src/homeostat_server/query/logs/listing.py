@@ -12,7 +12,7 @@ from homeostat_server.exceptions import InvalidRequest
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.logs import sql
 from homeostat_server.query.page import Page
-from homeostat_server.query.rows import integer, integers, pairs, raw, text
+from homeostat_server.query.rows import digits, integer, pairs, raw, text
 from homeostat_server.query.sources import Source, read_sources
 from homeostat_server.query.sql import ONE_TRACE
 from homeostat_server.query.times import NS_PER_S, TIME_NS_MAX
@@ -248,6 +248,6 @@ def _record(row: Row) -> LogRecord:
         flags=integer(row["flags"]),
         service=text(row["service"]),
         source=integer(row["source"]),
-        attributes=attributes_json(pairs(row["attributes"]), integers(row["attribute_kinds"])),
+        attributes=attributes_json(pairs(row["attributes"]), digits(row["attribute_kinds"])),
         dropped_attributes_count=integer(row["dropped_attributes"]),
     )

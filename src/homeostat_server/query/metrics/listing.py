@@ -9,7 +9,7 @@ from homeostat_server.query.cursor import NamePlace
 from homeostat_server.query.metrics import sql
 from homeostat_server.query.metrics.points import KINDS, Point, newest_of_metrics, newest_of_series
 from homeostat_server.query.page import Page
-from homeostat_server.query.rows import integer, integers, pairs, text, texts
+from homeostat_server.query.rows import digits, integer, integers, pairs, text, texts
 from homeostat_server.query.sources import Source, read_sources
 from homeostat_server.query.values import Json, attributes_json
 from homeostat_server.query.window import Window
@@ -192,10 +192,10 @@ def _series(row: Row, newest: Point | None) -> Series:
         description=text(row["description"]),
         temporality=TEMPORALITIES.get(integer(row["temporality"]), UNKNOWN),
         monotonic=bool(row["monotonic"]),
-        metadata=attributes_json(pairs(row["metadata"]), integers(row["metadata_kinds"])),
+        metadata=attributes_json(pairs(row["metadata"]), digits(row["metadata_kinds"])),
         service=text(row["service"]),
         source=integer(row["source"]),
-        attributes=attributes_json(pairs(row["attributes"]), integers(row["attribute_kinds"])),
+        attributes=attributes_json(pairs(row["attributes"]), digits(row["attribute_kinds"])),
         newest=newest,
     )
 

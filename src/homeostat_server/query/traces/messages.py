@@ -5,7 +5,7 @@ from typing import Final
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
-from homeostat_server.query.rows import Pairs, integer, integers, pairs, raw, raws, text, texts
+from homeostat_server.query.rows import Pairs, digits, integer, integers, pairs, raw, raws, text, texts
 from homeostat_server.query.sources import Source
 from homeostat_server.query.values import fill_attributes
 from homeostat_server.store.ports import Row
@@ -55,7 +55,7 @@ def _fill_span(span: Span, row: Row, *, trace_id: bytes) -> None:
     span.kind = integer(row["kind"])  # type: ignore[assignment] # enums are open: a number we do not know is kept
     span.start_time_unix_nano = start_ns
     span.end_time_unix_nano = start_ns + integer(row["duration_ns"])
-    fill_attributes(span.attributes, stored=pairs(row["attributes"]), kinds=integers(row["attribute_kinds"]))
+    fill_attributes(span.attributes, stored=pairs(row["attributes"]), kinds=digits(row["attribute_kinds"]))
     span.dropped_attributes_count = integer(row["dropped_attributes"])
     _add_events(span, row)
     span.dropped_events_count = integer(row["dropped_events"])
@@ -97,4 +97,4 @@ def _add_links(span: Span, row: Row) -> None:
 def _nested(attributes: object, kinds: object) -> Iterable[tuple[Pairs, list[int]]]:
     assert isinstance(attributes, list)
     assert isinstance(kinds, list)
-    return zip(map(pairs, attributes), map(integers, kinds), strict=True)
+    return zip(map(pairs, attributes), map(digits, kinds), strict=True)
