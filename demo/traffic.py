@@ -65,14 +65,16 @@ class Tally:
     Attributes:
         answers: how many answers there were of each status.
         trace_ids: of the newest answered visits, oldest first, as the shop gave them in its answers.
-        whole_trace_id: of the first visit that all three services had a part in.
+        whole_trace_id: of the first visit that all three services had a part in, empty before it.
+        has_whole_trace: set with it.
         unexpected: what was not as it should have been, the first few.
         unexpected_count: how many were not.
     """
 
     answers: Counter[int] = field(default_factory=Counter)
     trace_ids: deque[str] = field(default_factory=lambda: deque(maxlen=TRACE_IDS_MAX))
-    whole_trace_id: asyncio.Future[str] = field(default_factory=asyncio.Future)
+    whole_trace_id: str = ""
+    has_whole_trace: asyncio.Event = field(default_factory=asyncio.Event)
     unexpected: list[str] = field(default_factory=list)
     unexpected_count: int = 0
 
@@ -96,8 +98,9 @@ class Tally:
         if not trace_id:
             return
         self.trace_ids.append(trace_id)
-        if visit.status == httpx.codes.OK and visit != _BROWSE and not self.whole_trace_id.done():
-            self.whole_trace_id.set_result(trace_id)
+        if visit.status == httpx.codes.OK and visit != _BROWSE and not self.whole_trace_id:
+            self.whole_trace_id = trace_id
+            self.has_whole_trace.set()
 
     def went_wrong(self, visit: Visit, what: str) -> None:
         """Count a visit that was not answered as it should be."""
