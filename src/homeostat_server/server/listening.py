@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc
 import uvicorn
 
 from homeostat_server.exceptions import AddressUnavailable
 from homeostat_server.runtime.setting_kinds import Address
-from homeostat_server.security.tls import TlsIdentity
+
+if TYPE_CHECKING:
+    from homeostat_server.security.tls import TlsIdentity
 
 BACKLOG: Final = 2048
 STOP_GRACE_S: Final = 5.0
@@ -59,7 +61,7 @@ class _Uvicorn(uvicorn.Server):
 class HttpServer:
     """Serve an ASGI application on a bound socket."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]], *, bound: socket.socket, tls: TlsIdentity | None) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]], *, bound: socket.socket, tls: "TlsIdentity | None") -> None:
         """Prepare; nothing is accepted before `start`."""
         config = uvicorn.Config(
             app,
@@ -96,7 +98,7 @@ class HttpServer:
 class GrpcServer:
     """Serve gRPC on an address."""
 
-    def __init__(self, server: grpc.aio.Server, *, address: Address, tls: TlsIdentity | None) -> None:
+    def __init__(self, server: grpc.aio.Server, *, address: Address, tls: "TlsIdentity | None") -> None:
         """Bind the address.
 
         Raises:

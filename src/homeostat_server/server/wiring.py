@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import uvloop
@@ -40,7 +40,6 @@ from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.security.authentication import Authenticator
 from homeostat_server.security.binding import examine_binding, refuse_unsafe_binding
 from homeostat_server.security.keys import KeyRing
-from homeostat_server.security.tls import TlsIdentity, load_tls
 from homeostat_server.server.listening import STOP_GRACE_S, GrpcServer, HttpServer, bind
 from homeostat_server.server.logs import configure_logs
 from homeostat_server.server.upkeep import Upkeep
@@ -52,6 +51,9 @@ from homeostat_server.store.state.dsn import default_state_dsn
 from homeostat_server.store.state.migration import open_state
 from homeostat_server.store.telemetry.embedded import EmbeddedStore
 from homeostat_server.store.telemetry.engine_config import derive_bounds
+
+if TYPE_CHECKING:
+    from homeostat_server.security.tls import TlsIdentity
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ class Platform:
 async def _assemble(ground: Ground) -> Platform:
     """Build everything in order; what opens something is added to the lifecycle as soon as it has."""
     settings, lifecycle = ground.settings, ground.lifecycle
-    tls = load_tls(settings.tls_certificate, key=settings.tls_key, client_ca=settings.tls_client_ca, clock=ground.clock)
+    tls = _load_tls(ground)
     folder = DataFolder.claim(settings.data_folder)
     await _hold(lifecycle, "data folder", folder.release)
     database = await asyncio.to_thread(open_state, settings.state or default_state_dsn(settings.data_folder))
@@ -153,6 +155,18 @@ async def _assemble(ground: Ground) -> Platform:
         is_tls=tls is not None,
         is_open=authenticator.runs_open(),
         data=str(settings.data),
+    )
+
+
+def _load_tls(ground: Ground) -> "TlsIdentity | None":
+    settings = ground.settings
+    if not (settings.tls_certificate or settings.tls_key or settings.tls_client_ca):
+        return None
+    # Here, not at the top: what reads certificates takes 10 MB that most processes have no use for.
+    from homeostat_server.security.tls import load_tls  # noqa: PLC0415
+
+    return load_tls(
+        settings.tls_certificate, key=settings.tls_key, client_ca=settings.tls_client_ca, clock=ground.clock
     )
 
 
@@ -269,7 +283,7 @@ def _build_doors(
     store: TelemetryStore,
     health: Health,
     bound: socket.socket,
-    tls: TlsIdentity | None,
+    tls: "TlsIdentity | None",
 ) -> tuple[Address, Address]:
     """Build the HTTP and gRPC servers and return where they listen."""
     settings = ground.settings

@@ -4,16 +4,19 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import insert, select, text
 
 from homeostat_server.exceptions import Conflict, MigrationMismatch
+from homeostat_server.store.state import upgrade
 from homeostat_server.store.state.database import StateDatabase
-from homeostat_server.store.state.migration import VERSION_TABLE, migrate_state, open_state
-from homeostat_server.store.state.tables import api_keys, metadata
+from homeostat_server.store.state.migration import migrate_state, open_state
+from homeostat_server.store.state.tables import NEWEST_VERSION, VERSION_TABLE, api_keys, metadata
 
 _OPEN = "import sys; from homeostat_server.store.state.migration import open_state; open_state(sys.argv[1]).close()"
 
@@ -63,7 +66,7 @@ def test_processes_that_start_at_once_migrate_once(state_dsn: str) -> None:
 def test_a_newer_database_is_refused(database: StateDatabase, state_dsn: str) -> None:
     """A version this program does not know is an error that names it, and the database stays as it is."""
     with database.write() as connection:
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))  # noqa: S608 - a constant
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     with pytest.raises(MigrationMismatch, match="9999"):
         open_state(state_dsn)
 
@@ -119,3 +122,9 @@ def test_writers_queue(database: StateDatabase) -> None:
 def test_ping_answers(database: StateDatabase) -> None:
     """A database that is there answers the readiness check."""
     database.ping()
+
+
+def test_the_newest_version_is_that_of_the_newest_migration() -> None:
+    """A migration that is added without its number in `tables` would be taken for one of a newer program."""
+    folder = Path(upgrade.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_heads() == [NEWEST_VERSION]

@@ -4,25 +4,12 @@ All missing versions run in one transaction under a lock, so two processes that 
 process killed in the middle leaves the old version. Alembic keeps its context in the module: one thread migrates.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
-
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import inspect, text
 
 from homeostat_server.exceptions import DataFolderUnusable, MigrationMismatch, StateUnavailable
 from homeostat_server.store.state.database import StateDatabase, connect_state
 from homeostat_server.store.state.dsn import parse_state_dsn
-
-VERSION_TABLE: Final = "homeostat_state_version"
-_FOLDER: Final = Path(__file__).parent / "migrations"
-# Any number will do that no other program locks in the same database; these are the letters "homeosta".
-_LOCK_NUMBER: Final = int.from_bytes(b"homeosta")
+from homeostat_server.store.state.tables import NEWEST_VERSION, VERSION_TABLE
 
 
 def open_state(dsn: str) -> StateDatabase:
@@ -53,34 +40,22 @@ def open_state(dsn: str) -> StateDatabase:
 
 
 def migrate_state(database: StateDatabase) -> None:
-    """Run the missing versions; do nothing, and take no lock, when there are none."""
-    configuration = Config(attributes={})
-    configuration.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    configuration.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(configuration)
+    """Run the missing versions; do nothing, and take no lock, when there are none.
+
+    Raises:
+        MigrationMismatch: the database was written by a newer version.
+        StateUnavailable: the database cannot be reached or written now.
+    """
+    if _present_versions(database) == [NEWEST_VERSION]:
+        return
+    # Here, not at the top: see `upgrade`.
+    from homeostat_server.store.state.upgrade import upgrade_state  # noqa: PLC0415
+
+    upgrade_state(database)
+
+
+def _present_versions(database: StateDatabase) -> list[str]:
     with database.read() as connection:
-        if _is_current(connection, scripts):
-            return
-    with _exclusive(database) as connection:
-        if not _is_current(connection, scripts):
-            configuration.attributes["connection"] = connection
-            command.upgrade(configuration, "head")
-
-
-def _is_current(connection: Connection, scripts: ScriptDirectory) -> bool:
-    known = {script.revision for script in scripts.walk_revisions()}
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    present = set(context.get_current_heads())
-    if not present <= known:
-        hint = "Start the newer version of Homeostat that wrote it, or restore a backup."
-        raise MigrationMismatch("use a state database of an unknown version", value=sorted(present - known), hint=hint)
-    return present == set(scripts.get_heads())
-
-
-@contextmanager
-def _exclusive(database: StateDatabase) -> Iterator[Connection]:
-    """Open a write transaction that no other process is migrating in; on SQLite each write transaction is one."""
-    with database.write() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
-        yield connection
+        if not inspect(connection).has_table(VERSION_TABLE):
+            return []
+        return list(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars())  # noqa: S608 - ours

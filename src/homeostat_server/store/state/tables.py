@@ -7,6 +7,11 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, MetaData, String, Table
 
+VERSION_TABLE: Final = "homeostat_state_version"
+
+NEWEST_VERSION: Final = "0001"
+"""The revision of the newest migration; a test compares it with the folder."""
+
 # Names that do not depend on the database, so that a later migration can address them.
 metadata: Final = MetaData(
     naming_convention={

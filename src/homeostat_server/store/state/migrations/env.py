@@ -1,9 +1,8 @@
-"""What Alembic runs: the migrations, in the transaction that `migration.migrate_state` has opened. Not for import."""
+"""What Alembic runs: the migrations, in the transaction that `upgrade.upgrade_state` has opened. Not for import."""
 
 from alembic import context
 
-from homeostat_server.store.state.migration import VERSION_TABLE
-from homeostat_server.store.state.tables import metadata
+from homeostat_server.store.state.tables import VERSION_TABLE, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
