@@ -8,7 +8,7 @@ Durability is the contract here, and it is POSIX's at its least generous:
   the file does not sync its name.
 - After a failed `sync` nothing written since the last good one may be trusted, not even when a later `sync` succeeds:
   Linux marks the pages clean (https://wiki.postgresql.org/wiki/Fsync_Errors). A truncation after the failure is
-  durable when it is synced itself.
+  durable when it is synced itself, and bytes are when they are written anew (`Disk.refresh`).
 
 Every method raises `OSError` as the operating system does, with errno and file name set.
 """
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 _BUFFERS_PER_WRITE_MAX: Final = 1024  # IOV_MAX of Linux and macOS
+_CHUNK_BYTES: Final = 1 << 20
 _FILE_MODE: Final = 0o640  # telemetry is not for everybody on the machine
 _FOLDER_MODE: Final = 0o750
 
@@ -75,6 +76,10 @@ class Disk(Protocol):
         """Return the whole content, synced or not."""
         ...
 
+    def refresh(self, path: Path) -> None:
+        """Make the whole content durable, also what another process wrote and failed to sync, by writing it again."""
+        ...
+
     def list_files(self, folder: Path) -> list[FileEntry]:
         """Return the files (not the folders) in a folder, sorted by name."""
         ...
@@ -120,6 +125,14 @@ class SystemDisk:
     def read(self, path: Path) -> bytes:
         """Return the whole content."""
         return path.read_bytes()
+
+    def refresh(self, path: Path) -> None:
+        """Make the whole content durable by writing it again in place, which needs no space on a full disk."""
+        with path.open("r+b", buffering=0) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                file.seek(-len(chunk), os.SEEK_CUR)
+                file.write(chunk)
+            _sync(file.fileno(), path)
 
     def list_files(self, folder: Path) -> list[FileEntry]:
         """Return the files in a folder, sorted by name."""

@@ -18,6 +18,8 @@ class SpoolLimits:
 
     Attributes:
         segment_bytes_max: a segment that has grown to this is sealed; one longer request still fits.
+        segment_age_s_max: a segment begun so long ago is sealed before the next write, so that a segment's number says
+            to this precision when its requests came; only those of the last window are read at start.
         pending_bytes_max: requests in memory that are not durable yet; more are refused.
         free_bytes_min: what is left free on the disk, so that the engine can still store what the spool holds.
         gather_s: how long after its first record a segment may be taken.
@@ -27,6 +29,7 @@ class SpoolLimits:
     """
 
     segment_bytes_max: int = 8 * _MEBIBYTE
+    segment_age_s_max: float = 10.0
     pending_bytes_max: int = 64 * _MEBIBYTE
     free_bytes_min: int = 64 * _MEBIBYTE
     gather_s: float = 0.02

@@ -88,11 +88,9 @@ class RecentLog:
     def load(self) -> Recent:
         """Return what an earlier run wrote, made durable first: a kill may have come before its sync."""
         try:
-            file = self._disk.open_append(self._path)
+            self._disk.refresh(self._path)
         except FileNotFoundError:
             return Recent()
-        with contextlib.closing(file):
-            file.sync()
         return parse(self._disk.read(self._path))
 
     @property

@@ -1,14 +1,13 @@
 """What an earlier run left behind: finding it at start, and trusting it before it is handed out. It writes no new data.
 
-Nothing that is found counts before it is synced: after a kill the files hold bytes that never reached the disk, and a
-retry that is answered because of them must not be lost in the next power cut.
+A retry is answered because of what is found, so that is made durable first: after a kill the files hold bytes that
+never reached the disk, and after a failed sync and a kill they hold bytes that no later sync would bring there.
 """
 
 import contextlib
 import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +45,7 @@ class Found:
 def find_left_overs(place: Place, *, log: RecentLog, window_s: float) -> Found:
     """Finish what a crash interrupted, make what is left durable, and say what it is.
 
-    Only segments that may hold requests of the last window are read here; a long backlog does not delay the start.
+    Only segments begun in the last `window_s` are read here; a long backlog does not delay the start.
     """
     folder, disk, now_ns = place.folder, place.disk, place.clock.now_ns()
     recent = log.load()
@@ -55,10 +54,11 @@ def find_left_overs(place: Place, *, log: RecentLog, window_s: float) -> Found:
         path = folder / segment_name(number)
         if name != path.name:
             disk.rename(folder / name, path)
-        _sync_file(disk, path)
         left_overs.append(LeftOver(number, path, size_bytes))
     disk.sync_folder(folder)
     fresh = _fresh(left_overs, oldest_ns=now_ns - round(window_s * _NANOSECONDS_PER_SECOND), now_ns=now_ns)
+    for left_over in fresh:
+        disk.refresh(left_over.path)
     return Found(
         tuple(left_overs),
         recent.acknowledged + tuple(_acknowledged(fresh, disk=disk, now_ns=now_ns)),
@@ -84,21 +84,15 @@ def _tidied(folder: Path, *, disk: Disk, recent: Recent) -> list[tuple[int, str,
     return sorted(kept)
 
 
-def _sync_file(disk: Disk, path: Path) -> None:
-    with contextlib.closing(disk.open_append(path)) as file:
-        file.sync()
-
-
 def _fresh(left_overs: list[LeftOver], *, oldest_ns: int, now_ns: int) -> list[LeftOver]:
-    """Return the segments that can hold a request of the window: those whose successor was begun in it.
+    """Return the segments begun in the window, and the newest, however old.
 
-    One segment is written at a time, so a segment's newest request is older than its successor. A number from the
-    future says that the wall clock went back, and then no number says what is old.
+    A number from the future says that the wall clock went back, and then no number says what is old.
     """
     if not left_overs or received_ns(left_overs[-1].number) > now_ns:
         return left_overs
-    fresh = [older for older, newer in pairwise(left_overs) if received_ns(newer.number) >= oldest_ns]
-    return [*fresh, left_overs[-1]]
+    *older, newest = left_overs
+    return [*(each for each in older if received_ns(each.number) >= oldest_ns), newest]
 
 
 def _acknowledged(left_overs: Iterable[LeftOver], *, disk: Disk, now_ns: int) -> Iterable[Acknowledged]:

@@ -56,7 +56,8 @@ class SegmentQueue:
         """
         self._place.disk.make_folder(self._place.folder)
         self._place.disk.make_folder(self._place.quarantine_folder)
-        found = find_left_overs(self._place, log=self._log, window_s=self._limits.duplicates_window_s)
+        window_s = self._limits.duplicates_window_s + self._limits.segment_age_s_max
+        found = find_left_overs(self._place, log=self._log, window_s=window_s)
         self._left_overs.extend(found.left_overs)
         for left_over in found.left_overs:
             self._held_bytes[left_over.number] = left_over.size_bytes

@@ -33,6 +33,7 @@ class SegmentWriter:
         self._limits = limits
         self._on_sealed = on_sealed
         self._open: OpenSegment | None = None
+        self._opened_s = 0.0
         self._distrusted: OpenSegment | None = None
 
     @property
@@ -60,7 +61,11 @@ class SegmentWriter:
         """
         self.mend()
         self._check_space(sum(record.size_bytes for record in records))
+        now_s = self._place.clock.monotonic_s()
+        if now_s - self._opened_s >= self._limits.segment_age_s_max:
+            self.seal()
         if self._open is None:
+            self._opened_s = now_s
             self._open = OpenSegment(self._place, number=self._numbers.next())
         segment = self._open
         try:

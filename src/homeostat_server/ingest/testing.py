@@ -201,6 +201,12 @@ class SimulatedDisk:
         self.reads.append(path)
         return content.visible
 
+    def refresh(self, path: Path) -> None:
+        """Make the whole content durable, unless the power is cut at just this operation."""
+        content = self._find(path)
+        self.operate("refresh", path)
+        content.durable, content.changes = content.visible, []
+
     def list_files(self, folder: Path) -> list[FileEntry]:
         """Return the files in a folder, sorted by name."""
         if folder not in self._folders:

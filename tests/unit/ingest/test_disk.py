@@ -100,6 +100,19 @@ def test_writing_whole_replaces_a_left_over(disk: Disk, folder: Path) -> None:
     assert disk.read(folder / "file") == b"short"
 
 
+def test_refreshing_keeps_the_content(disk: Disk, folder: Path) -> None:
+    """What is written again is what was there, longer than one chunk or empty."""
+    content = bytes(range(256)) * 5000
+    _write(disk, folder / "long", content)
+    _write(disk, folder / "empty")
+    for name in ("long", "empty"):
+        disk.refresh(folder / name)
+    assert disk.read(folder / "long") == content
+    assert disk.read(folder / "empty") == b""
+    with pytest.raises(FileNotFoundError):
+        disk.refresh(folder / "missing")
+
+
 def test_free_space_shrinks_by_what_is_written() -> None:
     """The simulated disk counts what its files hold."""
     disk = SimulatedDisk()
@@ -231,6 +244,8 @@ class TestSimulatedPowerCut:
         file.sync()
         assert disk.after_power_cut(Fate.LOST).read(self.folder / "file") == b""
         assert disk.after_power_cut(Fate.KEPT).read(self.folder / "file") == b"doomed"
+        disk.refresh(self.folder / "file")
+        assert disk.after_power_cut(Fate.LOST).read(self.folder / "file") == b"doomed"
 
     def test_a_synced_truncation_takes_doomed_bytes_along(self) -> None:
         """Cut off and synced, what a failed sync was given does not come back."""

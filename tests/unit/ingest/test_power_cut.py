@@ -135,7 +135,7 @@ def test_the_workload_reaches_every_kind_of_operation() -> None:
     disk = SimulatedDisk()
     disk.fail(lambda _operation, kind: kinds.add(kind))
     Run(disk).work()
-    assert kinds == {"make_folder", "create", "write", "sync", "sync_folder", "rename", "unlink", "insert"}
+    assert kinds == {"make_folder", "create", "write", "sync", "sync_folder", "rename", "unlink", "insert", "refresh"}
 
 
 def test_a_power_cut_at_any_operation_loses_and_doubles_nothing() -> None:

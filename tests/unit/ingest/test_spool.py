@@ -100,6 +100,16 @@ def test_a_full_segment_is_sealed_and_the_next_begun(world: World, observer: Rec
     assert world.spool.take() is None
 
 
+def test_a_segment_does_not_stay_open_for_long(world: World) -> None:
+    """A segment that nobody takes is sealed by the first write after its time, so that its number says when."""
+    first = world.send(b"first").result().segment
+    world.clock.advance(9)
+    assert world.send(b"second").result().segment == first
+    world.clock.advance(1)
+    assert world.send(b"third").result().segment > first
+    assert world.spool.depth().segments == 2
+
+
 def test_the_same_body_is_acknowledged_and_not_stored_again(world: World, observer: RecordingObserver) -> None:
     """A retry within the window gets a receipt of the first one's segment; another tenant's is another request."""
     first = world.send(b"body")
@@ -237,8 +247,8 @@ def test_a_folder_that_cannot_be_used_stops_the_start(disk: SimulatedDisk) -> No
         World(disk).recovered()
 
 
-@pytest.mark.parametrize("kind", ["sync", "sync_folder"])
-def test_left_overs_that_cannot_be_synced_stop_the_start(world: World, disk: SimulatedDisk, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["refresh", "sync_folder"])
+def test_left_overs_that_cannot_be_made_durable_stop_the_start(world: World, disk: SimulatedDisk, kind: str) -> None:
     """A retry must not be answered because of bytes that may not be on the disk."""
     world.send(b"body")
     disk.fail(lambda _operation, current: errno.EIO if current == kind else None)
