@@ -20,7 +20,12 @@ from homeostat_server.api.app import create_app
 from homeostat_server.api.health import Dependency, Health, health_router
 from homeostat_server.api.ingest import ingest_router
 from homeostat_server.api.ingest_grpc import grpc_server
+from homeostat_server.api.logs import logs_router
+from homeostat_server.api.metrics import metrics_router
+from homeostat_server.api.reading import Reading
 from homeostat_server.api.reception import Reception
+from homeostat_server.api.services import services_router
+from homeostat_server.api.traces import traces_router
 from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.ingest.admission import Admission
 from homeostat_server.ingest.disk import SystemDisk
@@ -29,6 +34,7 @@ from homeostat_server.ingest.intake_counts import IntakeCounts
 from homeostat_server.ingest.lag import LagAlarm
 from homeostat_server.ingest.pipeline import Pipeline, PipelineBounds
 from homeostat_server.ingest.place import SpoolLimits
+from homeostat_server.runtime.allocator import keep_freed_memory
 from homeostat_server.runtime.clock import Clock, SystemClock
 from homeostat_server.runtime.data_folder import DataFolder
 from homeostat_server.runtime.knobs import Knobs
@@ -60,6 +66,8 @@ _LOG: Final = logging.getLogger(__name__)
 REQUESTS_MAX: Final = 1024
 """Ingest requests in flight; each holds a body, and the bodies together have a bound of their own."""
 
+READ_ROUTERS: Final = (traces_router, services_router, logs_router, metrics_router)
+
 EMBEDDED_SCHEME: Final = "chdb://"
 
 
@@ -81,6 +89,7 @@ def serve(settings: Settings) -> int:
         StartError: it cannot start as it is set up; nothing is left running.
     """
     configure_logs(settings.log_level)
+    keep_freed_memory()
     return uvloop.run(_serve(settings, began_s=time.monotonic()))
 
 
@@ -288,12 +297,21 @@ def _build_doors(
     """Build the HTTP and gRPC servers and return where they listen."""
     settings = ground.settings
     reception = _build_reception(ground, authenticator=authenticator, pipeline=pipeline)
-    del store
+    reading = Reading(
+        store,
+        authenticator=authenticator,
+        clock=ground.clock,
+        telemetry=ground.telemetry,
+        running_max=settings.query_concurrency_max,
+    )
     app = create_app(
         version=homeostat.__version__,
         guard=authenticator.refuse_foreign_page,
         ingest=ingest_router(reception),
-        routers=[health_router(health, telemetry=ground.telemetry, version=homeostat.__version__)],
+        routers=[
+            health_router(health, telemetry=ground.telemetry, version=homeostat.__version__),
+            *(make(reading) for make in READ_ROUTERS),
+        ],
     )
     http = HttpServer(app, bound=bound, tls=tls)
     grpc = GrpcServer(grpc_server(reception, is_ready=health.is_ready), address=settings.grpc, tls=tls)
