@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import grpc
 import uvicorn
@@ -14,6 +14,8 @@ from homeostat_server.runtime.setting_kinds import Address
 
 if TYPE_CHECKING:
     from homeostat_server.security.tls import TlsIdentity
+
+ASGIApplication: TypeAlias = Callable[..., Awaitable[None]]
 
 BACKLOG: Final = 2048
 STOP_GRACE_S: Final = 5.0
@@ -61,7 +63,7 @@ class _Uvicorn(uvicorn.Server):
 class HttpServer:
     """Serve an ASGI application on a bound socket."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]], *, bound: socket.socket, tls: "TlsIdentity | None") -> None:
+    def __init__(self, app: ASGIApplication, *, bound: socket.socket, tls: "TlsIdentity | None") -> None:
         """Prepare; nothing is accepted before `start`."""
         config = uvicorn.Config(
             app,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 import uvloop
+from opentelemetry.trace import NoOpTracer, Tracer
 
 import homeostat
 from homeostat_server.api.app import create_app
@@ -34,6 +35,8 @@ from homeostat_server.ingest.intake_counts import IntakeCounts
 from homeostat_server.ingest.lag import LagAlarm
 from homeostat_server.ingest.pipeline import Pipeline, PipelineBounds
 from homeostat_server.ingest.place import SpoolLimits
+from homeostat_server.model.signal import Signal
+from homeostat_server.model.tenant import DEFAULT_TENANT
 from homeostat_server.runtime.allocator import keep_freed_memory
 from homeostat_server.runtime.clock import Clock, SystemClock
 from homeostat_server.runtime.data_folder import DataFolder
@@ -46,7 +49,7 @@ from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.security.authentication import Authenticator
 from homeostat_server.security.binding import examine_binding, refuse_unsafe_binding
 from homeostat_server.security.keys import KeyRing
-from homeostat_server.server.listening import STOP_GRACE_S, GrpcServer, HttpServer, bind
+from homeostat_server.server.listening import STOP_GRACE_S, ASGIApplication, GrpcServer, HttpServer, bind
 from homeostat_server.server.logs import configure_logs
 from homeostat_server.server.upkeep import Upkeep
 from homeostat_server.store.measured import MeasuredStore
@@ -59,6 +62,8 @@ from homeostat_server.store.telemetry.embedded import EmbeddedStore
 from homeostat_server.store.telemetry.engine_config import derive_bounds
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
     from homeostat_server.security.tls import TlsIdentity
 
 _LOG: Final = logging.getLogger(__name__)
@@ -80,6 +85,21 @@ class Ground:
     telemetry: Telemetry
     knobs: Knobs
     lifecycle: Lifecycle
+    self_traces: "TracerProvider | None"
+
+    @property
+    def tracer(self) -> Tracer:
+        """Return what makes the platform's own spans; it makes none unless the settings say so."""
+        return NoOpTracer() if self.self_traces is None else self.self_traces.get_tracer("homeostat")
+
+
+def _self_traces(settings: Settings) -> "TracerProvider | None":
+    if not settings.self_traces:
+        return None
+    # Here for the same reason as in `_traced`.
+    from homeostat_server.server.self_traces import self_traces_provider  # noqa: PLC0415
+
+    return self_traces_provider()
 
 
 def serve(settings: Settings) -> int:
@@ -148,7 +168,8 @@ async def _assemble(ground: Ground) -> Platform:
     authenticator = await _open_security(ground, database)
     bound = bind(settings.http)
     await _hold(lifecycle, "HTTP socket", bound.close)
-    store = MeasuredStore(await asyncio.to_thread(_open_store, settings), telemetry=ground.telemetry)
+    engine = await asyncio.to_thread(_open_store, settings)
+    store = MeasuredStore(engine, telemetry=ground.telemetry, tracer=ground.tracer)
     await _hold(lifecycle, "telemetry store", store.close)
     pipeline = _build_pipeline(ground, store)
     alarm = LagAlarm(pipeline.committers, alarm_s=settings.ingest_lag_alarm_s, telemetry=ground.telemetry)
@@ -313,12 +334,25 @@ def _build_doors(
             *(make(reading) for make in READ_ROUTERS),
         ],
     )
-    http = HttpServer(app, bound=bound, tls=tls)
+    http = HttpServer(_traced(ground, app, pipeline=pipeline), bound=bound, tls=tls)
     grpc = GrpcServer(grpc_server(reception, is_ready=health.is_ready), address=settings.grpc, tls=tls)
     ground.lifecycle.add(Component(name="gRPC", start=grpc.start, stop=grpc.stop, stop_budget_s=2 * STOP_GRACE_S))
     ground.lifecycle.add(Component(name="HTTP", start=http.start, stop=http.stop, stop_budget_s=2 * STOP_GRACE_S))
     host, port = bound.getsockname()[:2]
     return Address(host, port), grpc.address
+
+
+def _traced(ground: Ground, app: ASGIApplication, *, pipeline: Pipeline) -> ASGIApplication:
+    """Return the application, traced when the settings say so."""
+    if ground.self_traces is None:
+        return app
+    # Here, not at the top: the OpenTelemetry SDK is loaded by those who ask for it.
+    from homeostat_server.api.self_traces import SelfTraces  # noqa: PLC0415
+    from homeostat_server.server.self_traces import export_to_spool  # noqa: PLC0415
+
+    export_to_spool(ground.self_traces, pipeline.spools[Signal.TRACES], tenant=DEFAULT_TENANT)
+    ground.lifecycle.add(Component(name="self traces", stop=in_thread(ground.self_traces.shutdown)))
+    return SelfTraces(app, tracer=ground.tracer)
 
 
 def _build_reception(ground: Ground, *, authenticator: Authenticator, pipeline: Pipeline) -> Reception:

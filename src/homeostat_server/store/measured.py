@@ -3,6 +3,9 @@
 import time
 from collections.abc import Mapping
 
+from opentelemetry.semconv.attributes.db_attributes import DB_QUERY_TEXT, DB_SYSTEM_NAME
+from opentelemetry.trace import SpanKind, Tracer
+
 from homeostat_server.exceptions import HomeostatError
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.tenant import Tenant
@@ -13,9 +16,10 @@ from homeostat_server.store.ports import Parameter, Row, StoreStatistics, Teleme
 class MeasuredStore:
     """Implement `homeostat_server.store.ports.TelemetryStore` around another and measure every read."""
 
-    def __init__(self, store: TelemetryStore, *, telemetry: Telemetry) -> None:
-        """Surround a store."""
+    def __init__(self, store: TelemetryStore, *, telemetry: Telemetry, tracer: Tracer) -> None:
+        """Surround a store; inserts make no span, for the rows of a span would make another."""
         self._store = store
+        self._tracer = tracer
         self._seconds = telemetry.histogram(
             "homeostat_query_seconds",
             "Time of one query in the store, the wait for its turn included, by how it ended: ok or the error's code.",
@@ -31,7 +35,10 @@ class MeasuredStore:
         began_s = time.monotonic()
         outcome = "ok"
         try:
-            return self._store.read(tenant, sql, parameters)
+            with self._tracer.start_as_current_span("SELECT", kind=SpanKind.CLIENT) as span:
+                span.set_attribute(DB_SYSTEM_NAME, "clickhouse")
+                span.set_attribute(DB_QUERY_TEXT, sql)
+                return self._store.read(tenant, sql, parameters)
         except HomeostatError as error:
             outcome = error.code
             raise
