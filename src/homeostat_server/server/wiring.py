@@ -68,9 +68,6 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
-REQUESTS_MAX: Final = 1024
-"""Ingest requests in flight; each holds a body, and the bodies together have a bound of their own."""
-
 READ_ROUTERS: Final = (traces_router, services_router, logs_router, metrics_router)
 
 EMBEDDED_SCHEME: Final = "chdb://"
@@ -115,7 +112,14 @@ def serve(settings: Settings) -> int:
 
 async def _serve(settings: Settings, *, began_s: float) -> int:
     stopping = _stop_signal()
-    ground = Ground(settings=settings, clock=SystemClock(), telemetry=Telemetry(), knobs=Knobs(), lifecycle=Lifecycle())
+    ground = Ground(
+        settings=settings,
+        clock=SystemClock(),
+        telemetry=Telemetry(),
+        knobs=Knobs(),
+        lifecycle=Lifecycle(),
+        self_traces=_self_traces(settings),
+    )
     try:
         platform = await _assemble(ground)
         await ground.lifecycle.start()
@@ -364,7 +368,9 @@ def _build_reception(ground: Ground, *, authenticator: Authenticator, pipeline: 
         attributes_max=settings.ingest_attributes_max,
         counts=counts,
     )
-    admission = Admission(bytes_max=settings.ingest_inflight_bytes_max, requests_max=REQUESTS_MAX, telemetry=telemetry)
+    admission = Admission(
+        bytes_max=settings.ingest_inflight_bytes_max, requests_max=settings.ingest_requests_max, telemetry=telemetry
+    )
     return Reception(
         authenticator=authenticator,
         admission=admission,
