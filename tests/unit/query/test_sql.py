@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from homeostat_server.query import sql as shared
+from homeostat_server.query.logs import sql as logs
+from homeostat_server.query.logs.listing import LogFilter
+from homeostat_server.query.metrics import sql as metrics
+from homeostat_server.query.services import sql as services
+from homeostat_server.query.traces import sql as traces
+from homeostat_server.query.traces.listing import SpanFilter, SpanStatus
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "query"
+
+SPAN_FILTER = SpanFilter(
+    service="", operation="", status=SpanStatus.ERROR, duration_min_ns=0, duration_max_ns=1
+).conditions()
+LOG_FILTER = LogFilter(service="", trace_id="", span_id="", severity_min=1, search="a").conditions()
+SERIES_FILTER = ["service = {service:String}", "series > {after:UInt64}"]
+
+STATEMENTS: dict[str, str] = {
+    "sources": shared.SOURCES,
+    "trace_bounds": shared.TRACE_BOUNDS,
+    "trace_span_count": traces.SPAN_COUNT,
+    "trace_spans": traces.spans(after=False),
+    "trace_spans_after": traces.spans(after=True),
+    "trace_matches": traces.matches([], after=False),
+    "trace_matches_filtered_after": traces.matches(SPAN_FILTER, after=True),
+    "trace_summaries": traces.SUMMARIES,
+    "services": services.services(after=False),
+    "services_after": services.services(after=True),
+    "operations": services.operations(after=False),
+    "operations_after": services.operations(after=True),
+    "logs": logs.records([], after=False),
+    "logs_filtered_after": logs.records(LOG_FILTER, after=True),
+    "metrics": metrics.metrics([]),
+    "metric_known": metrics.KNOWN,
+    "metric_series": metrics.series(SERIES_FILTER),
+    **{f"newest_of_metrics_{table}": metrics.newest_of_metrics(table) for table in metrics.NEWEST},
+    **{f"newest_of_series_{table}": metrics.newest_of_series(table) for table in metrics.NEWEST},
+}
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+def test_the_sql_is_the_one_in_the_golden_file(name: str) -> None:
+    """A change of a statement shows in review; `python -m tests.unit.query.test_sql` writes the files again."""
+    assert STATEMENTS[name] + "\n" == (GOLDEN / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def test_every_golden_file_is_of_a_statement() -> None:
+    """None is left over."""
+    assert {path.stem for path in GOLDEN.glob("*.sql")} == STATEMENTS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+def test_every_statement_names_its_tenant(name: str) -> None:
+    """The sorting key begins with the tenant: without it a question reads everybody's granules."""
+    statement = STATEMENTS[name]
+    assert statement.count("FROM telemetry.") == statement.count("tenant = {tenant:String}")
+
+
+if __name__ == "__main__":
+    for statement_name, statement in STATEMENTS.items():
+        (GOLDEN / f"{statement_name}.sql").write_text(statement + "\n", encoding="utf-8")
