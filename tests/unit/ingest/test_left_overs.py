@@ -10,7 +10,7 @@ import pytest
 from homeostat_server.exceptions import SpoolUnavailable
 from homeostat_server.ingest.pending import Receipt
 from homeostat_server.ingest.segment import segment_name, unfinished_name
-from homeostat_server.ingest.testing import SimulatedDisk
+from homeostat_server.ingest.testing import Fate, SimulatedDisk
 from homeostat_server.runtime.testing import ManualClock
 from tests.unit.ingest.spool_world import ACME, FOLDER, QUARANTINE, SMALL, RecordingObserver, World
 
@@ -209,6 +209,19 @@ def test_a_retry_after_a_restart_is_known_from_a_left_over(disk: SimulatedDisk) 
     assert world.send(b"one").result() == Receipt(_number(path), duplicate=True)
     world.settle()
     assert world.stored() == {("acme", b"one"): 1}
+
+
+def test_a_retry_is_not_answered_because_of_bytes_that_a_failed_sync_left(disk: SimulatedDisk) -> None:
+    """A process that is killed before it cut a failed record back leaves bytes that only a rewrite makes durable."""
+    world = World(disk).recovered()
+    disk.fail(lambda _operation, kind: errno.EIO if kind in {"sync", "truncate"} else None)
+    failed = world.send(b"one")
+    assert failed.exception() is not None
+    disk.fail(lambda _operation, _kind: None)
+    assert World(disk).recovered().send(b"one").result().duplicate
+    after = World(disk.after_power_cut(Fate.LOST)).recovered()
+    after.settle()
+    assert after.stored() == {("acme", b"one"): 1}
 
 
 def test_a_retry_after_a_restart_is_known_from_the_log(disk: SimulatedDisk) -> None:
