@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,11 +56,13 @@ class Program:
 class Child:
     """Watch one process: keep its newest output, notice its end, stop it."""
 
-    def __init__(self, program: Program, process: asyncio.subprocess.Process) -> None:
-        """Take a process that leads a session of its own and whose output is a pipe."""
+    def __init__(self, program: Program, process: asyncio.subprocess.Process, *, output: int) -> None:
+        """Take a process that leads a session of its own, and the pipe that it writes to."""
         self.name = program.name
         self._process = process
         self._stop_s = program.stop_s
+        # Not the pipe of asyncio's process: that one's end does not count as such while anybody holds the pipe open.
+        self._pipe = os.fdopen(output, "rb", buffering=0)
         self._output = b""
         self._news = asyncio.Condition()
         self._reading = asyncio.create_task(self._read())
@@ -102,7 +104,11 @@ class Child:
             self._process.terminate()
         await asyncio.wait({self.ending}, timeout=self._stop_s)
         self.kill()
-        await self.ending
+        await self.gone()
+
+    async def gone(self) -> None:
+        """Wait until it has ended and what it said is read."""
+        await asyncio.wait({self.ending})
         await self.drain()
 
     def kill(self) -> None:
@@ -116,13 +122,18 @@ class Child:
         """Wait until all that it said is read, at most a moment: whatever left its group may hold the pipe open."""
         await asyncio.wait({self._reading}, timeout=_DRAIN_S)
         self._reading.cancel()
+        await asyncio.wait({self._reading})
 
     async def _read(self) -> None:
-        assert self._process.stdout is not None  # it was started with a pipe
-        while chunk := await self._process.stdout.read(OUTPUT_BYTES_MAX):
-            async with self._news:
-                self._output = (self._output + chunk)[-OUTPUT_BYTES_MAX:]
-                self._news.notify_all()
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), self._pipe
+        )
+        with closing(transport):
+            while chunk := await reader.read(OUTPUT_BYTES_MAX):
+                async with self._news:
+                    self._output = (self._output + chunk)[-OUTPUT_BYTES_MAX:]
+                    self._news.notify_all()
 
     def _text(self) -> str:
         return self._output.decode("utf-8", "replace")
@@ -148,18 +159,25 @@ class Children:
 
     async def start(self, program: Program) -> Child:
         """Start a process."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "demo.leash", str(os.getpid()), *program.command),
-            env={**program.environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-            cwd=program.folder,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=program.descriptors,
-            start_new_session=True,
-        )
-        child = Child(program, process)
+        output, written = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "demo.leash", str(os.getpid()), *program.command),
+                env={**program.environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+                cwd=program.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=written,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=program.descriptors,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(output)
+            raise
+        finally:
+            os.close(written)
+        child = Child(program, process, output=output)
         self._running.append(child)
         child.ending.add_done_callback(lambda _: self._notice(child))
         return child
@@ -174,6 +192,7 @@ class Children:
         finally:
             for child in stopping:
                 child.kill()
+            await asyncio.gather(*(child.gone() for child in stopping))
 
     async def watch(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what the work returns, unless a child ends by itself first.

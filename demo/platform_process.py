@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ GRPC_PORT: Final = 4317
 
 HOST: Final = "127.0.0.1"
 
-_READY: Final = re.compile(r"is ready .*?(?P<http>https?://[^\s/]+:\d+).* gRPC on (?P<grpc>[^\s,]+:\d+)")
+READY: Final = re.compile(r"is ready .*?(?P<http>https?://[^\s/]+:\d+).* gRPC on (?P<grpc>[^\s,]+:\d+)")
 _READY_S: Final = 60.0
 """It takes less than three seconds; on a cold and busy machine the engine alone is read for many."""
 
@@ -35,11 +36,11 @@ class Platform:
     is_elsewhere: bool
 
 
-def plain_environment() -> dict[str, str]:
+def plain_environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return this process's variables without those that would lead the platform or an SDK elsewhere."""
     return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in variables.items()
         if not name.startswith(_FOREIGN) and not name.lower().endswith("_proxy")
     }
 
@@ -69,5 +70,5 @@ async def start_platform(children: Children, *, folder: Path) -> Platform:
         name="the platform", command=command, environment=plain_environment(), folder=folder, stop_s=_STOP_S
     )
     child = await children.start(program)
-    ready = await child.said(_READY, timeout_s=_READY_S)
+    ready = await child.said(READY, timeout_s=_READY_S)
     return Platform(child=child, http_url=ready["http"], grpc_url=f"http://{ready['grpc']}", is_elsewhere=not is_usual)

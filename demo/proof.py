@@ -22,6 +22,8 @@ _LOGGING: Final = NAMES - {SHOP.name}
 
 _LISTED_MAX: Final = 3  # of things missing, named in one line
 
+_SAID_LENGTH_MAX: Final = 200
+
 _FINE_OUTCOMES: Final = frozenset({"accepted", "duplicate"})
 
 
@@ -67,9 +69,18 @@ async def prove(asking: Asking, sent: Sent) -> Proof:
     missing = [*missing_counts(samples), *sent.unexpected]
     async for question, gaps in _questions(asking, sent, samples):
         asked.append(question)
-        missing += gaps
-    missing += [f"{_shown(one.answer)} was answered {_status(one.answer)}" for one in asked if not one.answer.is_ok]
+        missing += _gaps(question.answer, gaps)
     return Proof(asked=tuple(asked), samples=samples, missing=tuple(missing))
+
+
+def _gaps(answer: Answer, gaps: Iterable[str]) -> Sequence[str]:
+    """Return what is missing in an answer, or that it is none, or not as the API's pages say."""
+    if not answer.is_ok:
+        return [_unanswered(answer)]
+    try:
+        return tuple(gaps)
+    except (KeyError, TypeError) as error:
+        return [f"GET {answer.path} was answered in another form: {error!r}"]
 
 
 async def _questions(asking: Asking, sent: Sent, samples: Samples) -> AsyncIterator[tuple[Asked, Iterable[str]]]:
@@ -88,7 +99,7 @@ async def _questions(asking: Asking, sent: Sent, samples: Samples) -> AsyncItera
     trace = await asking.ask(f"/api/v1/traces/{sent.whole_trace_id}")
     yield Asked(answer=trace, count=len(spans_of(trace)), noun="spans"), missing_spans(trace)
     logs = await asking.ask("/api/v1/logs", trace_id=sent.whole_trace_id)
-    records = logs.items("records")
+    records = logs.items("logs")
     yield Asked(answer=logs, count=len(records), noun="log records"), missing_logs(records, sent.whole_trace_id)
     yield await _metrics(asking)
     series = await asking.ask(f"/api/v1/metrics/{PRICING.metrics[0]}")
@@ -103,7 +114,7 @@ async def _traces(asking: Asking, sent: Sent) -> tuple[Asked, Iterable[str]]:
     async for page in asking.pages("/api/v1/traces", service=SHOP.name, start=sent.began, limit="200"):
         found = page.items("traces")
         count += len(found)
-        wanted -= {trace["trace_id"] for trace in found}
+        wanted -= {trace.get("trace_id", "") for trace in found}
         if not wanted:
             break
     gaps = [f"traces of {len(wanted)} visits: {_some(wanted)}"] if wanted else []
@@ -129,7 +140,7 @@ def missing_services(found: Sequence[Item], *, acknowledged: int) -> Iterator[st
     """Yield which services are missing or have no rate, and whether spans that were acknowledged cannot be read."""
     by_name = {service["name"]: service for service in found}
     yield from (f"service {name}" for name in sorted(NAMES - by_name.keys()))
-    yield from (f"rate of service {name}" for name in sorted(NAMES & by_name.keys()) if not _rate(by_name[name]))
+    yield from (f"rate of service {name}" for name in sorted(NAMES & by_name.keys()) if not by_name[name]["rate"])
     readable = sum(service["spans"] for service in found)
     if readable != acknowledged:
         yield f"spans: {acknowledged} were acknowledged, {readable} are readable"
@@ -138,10 +149,10 @@ def missing_services(found: Sequence[Item], *, acknowledged: int) -> Iterator[st
 def spans_of(trace: Answer) -> list[tuple[str, Item]]:
     """Return the spans of a trace in OTLP/JSON, each with its service's name."""
     return [
-        (_service(resource["resource"]), span)
+        (_service(resource), span)
         for resource in trace.items("resourceSpans")
-        for scope in resource["scopeSpans"]
-        for span in scope["spans"]
+        for scope in resource.get("scopeSpans", ())
+        for span in scope.get("spans", ())
     ]
 
 
@@ -182,26 +193,21 @@ def missing_counts(samples: Samples) -> Iterator[str]:
     yield from (f"exports: {outcomes[name]:.0f} ended as {name}" for name in sorted(outcomes.keys() - _FINE_OUTCOMES))
 
 
-def _rate(service: Item) -> float:
-    return float(service["figures"]["rate"])
-
-
 def _checks(health: Answer) -> dict[str, Any]:
     return health.document.get("checks", {}) if health.is_ok else {}
 
 
 def _service(resource: Item) -> str:
     """Return what `service.name` says, nothing when it is not there."""
-    named = {item["key"]: item["value"].get("stringValue", "") for item in resource["attributes"]}
+    attributes = resource.get("resource", {}).get("attributes", ())
+    named = {attribute["key"]: attribute["value"].get("stringValue", "") for attribute in attributes}
     return str(named.get("service.name", ""))
 
 
-def _shown(answer: Answer) -> str:
-    return f"GET {answer.path}"
-
-
-def _status(answer: Answer) -> str:
-    return f"{answer.status}: {answer.document}" if answer.status else f"by nobody: {answer.document}"
+def _unanswered(answer: Answer) -> str:
+    said = answer.document.get("detail", "") if isinstance(answer.document, dict) else answer.document
+    how = f"answered {answer.status}" if answer.status else "not answered"
+    return f"GET {answer.path} was {how}: {str(said)[:_SAID_LENGTH_MAX]}"
 
 
 def _some(names: Iterable[str]) -> str:

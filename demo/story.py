@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import httpx
+
 from demo import words
 from demo.children import Children
 from demo.patience import ask_until
@@ -17,7 +19,7 @@ from demo.proof import NAMES, Proof, Sent, prove, spans_of
 from demo.questions import Answer, Asking
 from demo.screen import Screen
 from demo.service_processes import start_services
-from demo.traffic import Tally, send
+from demo.traffic import TIMEOUT_S, Tally, send
 
 FIRST_TRACE_S: Final = 20.0
 """The slowest exporter sends each second, and a segment is stored in less than one."""
@@ -81,8 +83,9 @@ class Story:
     async def _let_customers_in(self, asking: Asking, *, url: str, shop_url: str) -> Tally:
         tally, enough = Tally(), asyncio.Event()
         began_s = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(send(tally, shop_url=shop_url, rate=self._options.rate, random=Random(1), enough=enough))
+        client = httpx.AsyncClient(base_url=shop_url, timeout=TIMEOUT_S, trust_env=False)
+        async with client, asyncio.TaskGroup() as group:
+            group.create_task(send(tally, client=client, rate=self._options.rate, random=Random(1), enough=enough))
             trace_id = await self._first_trace(asking, tally)
             self._screen.say(*words.look_lines(url, trace_id=trace_id, duration_s=self._options.duration_s))
             await self._show_progress(asking, tally, began_s=began_s)
@@ -115,7 +118,7 @@ class Story:
             began=str(self._began_ns),
             trace_ids=tuple(tally.trace_ids),
             whole_trace_id=tally.whole_trace_id,
-            unexpected=(*tally.unexpected,),
+            unexpected=tuple(tally.unexpected),
         )
         return await ask_until(lambda proof: not proof.missing, ask=lambda: prove(asking, sent), timeout_s=PROOF_S)
 

@@ -21,7 +21,9 @@ TRACE_IDS_MAX: Final = 2_000
 
 UNEXPECTED_SHOWN_MAX: Final = 5
 
-_TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 10.0
+"""Of one visit."""
+
 _NOT_A_CAR: Final = COUNT + 1
 _SLOW_CAR: Final = 26
 
@@ -115,24 +117,20 @@ def _trace_id(answer: httpx.Response) -> str:
     return parts[1] if len(parts) == 4 else ""
 
 
-async def send(tally: Tally, *, shop_url: str, rate: float, random: Random, enough: asyncio.Event) -> None:
+async def send(tally: Tally, *, client: httpx.AsyncClient, rate: float, random: Random, enough: asyncio.Event) -> None:
     """Send visits at random moments, `rate` a second on average, until it is enough; then wait for the last answers."""
-    under_way = asyncio.Semaphore(UNDER_WAY_MAX)
-
-    async def visit_shop(client: httpx.AsyncClient, visit: Visit) -> None:
-        async with under_way:
-            try:
-                tally.answered(visit, await client.request(visit.method, visit.path))
-            except httpx.RequestError as error:
-                tally.went_wrong(visit, repr(error))
-
-    async with (
-        httpx.AsyncClient(base_url=shop_url, timeout=_TIMEOUT_S, trust_env=False) as client,
-        asyncio.TaskGroup() as group,
-    ):
+    room = asyncio.Semaphore(UNDER_WAY_MAX)
+    async with asyncio.TaskGroup() as group:
         for visit in itertools.takewhile(lambda _: not enough.is_set(), visits(random)):
-            group.create_task(visit_shop(client, visit))
+            await room.acquire()  # customers who find the shop full wait here, and no more of them come
+            going = group.create_task(_visit(tally, client=client, visit=visit))
+            going.add_done_callback(lambda _: room.release())
             with suppress(TimeoutError):
                 await asyncio.wait_for(enough.wait(), random.expovariate(rate))
-            async with under_way:
-                pass  # customers who find the shop full wait here, and no more of them come
+
+
+async def _visit(tally: Tally, *, client: httpx.AsyncClient, visit: Visit) -> None:
+    try:
+        tally.answered(visit, await client.request(visit.method, visit.path))
+    except httpx.RequestError as error:
+        tally.went_wrong(visit, repr(error))

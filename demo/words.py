@@ -40,7 +40,7 @@ def look_lines(url: str, *, trace_id: str, duration_s: float) -> Iterator[str]:
     yield f"  one trace   curl '{url}/api/v1/traces/{trace_id}'"
     yield f"  its logs    curl '{url}/api/v1/logs?trace_id={trace_id}'"
     yield f"  metrics     curl '{url}/api/v1/metrics?service={STOCK.name}'"
-    yield f"  all there is {url}/docs"
+    yield f"  the API     {url}/docs"
     yield ""
     yield f"It stops by itself after {duration_s:g} s; Ctrl-C stops it earlier." if duration_s else "Ctrl-C stops it."
 

@@ -13,10 +13,10 @@ _TIMEOUT_S: Final = 5.0
 class Neighbour:
     """Ask another service."""
 
-    def __init__(self, name: str, *, url: str) -> None:
-        """Name it and say where it is."""
+    def __init__(self, name: str, *, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """Name it and say where it is, and in tests, what answers in its place."""
         self._name = name
-        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False, transport=transport)
         self._log = logging.getLogger(f"{__name__}.{name}")
 
     async def get(self, path: str) -> Any:  # noqa: ANN401 - what JSON holds

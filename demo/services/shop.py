@@ -25,7 +25,7 @@ class Desk:
         self._orders = _METER.create_counter("shop.orders", unit="{order}", description="Orders that were taken.")
         self._values = _METER.create_histogram("shop.order.value", unit="EUR", description="What an order is worth.")
         self._open = _METER.create_gauge("shop.requests.open", unit="{request}", description="Customers being served.")
-        self._open_count = 0
+        self.open_count = 0
 
     @contextmanager
     def customer(self) -> Iterator[None]:
@@ -45,8 +45,8 @@ class Desk:
             _LOG.info("sold a %s for %d EUR", car["model"], car["price_eur"], extra={"car.number": car["number"]})
 
     def _change_open(self, *, by: int) -> None:
-        self._open_count += by
-        self._open.set(self._open_count)
+        self.open_count += by
+        self._open.set(self.open_count)
 
 
 def create_app() -> FastAPI:
