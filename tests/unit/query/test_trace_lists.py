@@ -1,0 +1,69 @@
+from collections.abc import Mapping
+
+from homeostat_server.model.tenant import Tenant
+from homeostat_server.query.traces.listing import SpanFilter, list_traces
+from homeostat_server.query.window import Window
+from homeostat_server.store.ports import Parameter, Row
+from tests import otlp
+from tests.otlp import NOW_NS
+from tests.telemetry_store import FilledStore
+
+WINDOW = Window(NOW_NS - 3_600 * 10**9, NOW_NS + 1)
+
+
+class Counting:
+    """Read from a real store, and remember over which stretch matches were looked for."""
+
+    def __init__(self, filled: FilledStore) -> None:
+        self._store = filled.store
+        self.looked_s: list[float] = []
+        self.forgotten = ""
+
+    def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
+        """Read, but give nothing of the table that is forgotten."""
+        first_ns, last_ns = parameters.get("first_ns"), parameters.get("last_ns")
+        if "newest_ns" in sql and isinstance(first_ns, int) and isinstance(last_ns, int):
+            self.looked_s.append((last_ns - first_ns) / 1e9)
+        if self.forgotten and self.forgotten in sql:
+            return []
+        return self._store.read(tenant, sql, parameters)
+
+    insert_segment = statistics = drop_expired = close = None
+
+
+def question(store: Counting, tenant: Tenant, *, traces_max: int) -> list[str]:
+    """Return the ids of the first page."""
+    page = list_traces(
+        store,  # type: ignore[arg-type] # it reads, which is all that is asked of it
+        tenant=tenant,
+        window=WINDOW,
+        conditions=SpanFilter(),
+        traces_max=traces_max,
+        now_ns=NOW_NS,
+    )
+    return [trace.trace_id for trace in page.items]
+
+
+def test_only_the_newest_spans_are_looked_at_when_they_are_enough(filled: FilledStore) -> None:
+    """A list of the newest does not read the whole window."""
+    tenant, store = filled.new_tenant(), Counting(filled)
+    spans = [otlp.span(trace_id=bytes([number] * 16)) for number in range(1, 5)]
+    filled.insert(tenant, otlp.traces(*spans))
+    assert question(store, tenant, traces_max=2) == ["04" * 16, "03" * 16]
+    assert store.looked_s == [10]
+
+
+def test_older_spans_are_looked_at_until_there_are_enough(filled: FilledStore) -> None:
+    """The slices grow until the last is the whole window."""
+    tenant, store = filled.new_tenant(), Counting(filled)
+    filled.insert(tenant, otlp.traces(otlp.span(start_time_unix_nano=NOW_NS - 3_000 * 10**9)))
+    assert question(store, tenant, traces_max=2) == [otlp.TRACE_ID.hex()]
+    assert store.looked_s == [10, 60, 360, 2160, 3600]
+
+
+def test_traces_that_expire_while_they_are_listed_are_left_out(filled: FilledStore) -> None:
+    """What is gone is not an error."""
+    tenant, store = filled.new_tenant(), Counting(filled)
+    filled.insert(tenant, otlp.traces(otlp.span()))
+    for store.forgotten in ("trace_bounds", "argMin"):
+        assert question(store, tenant, traces_max=2) == []
