@@ -43,6 +43,8 @@ class Program:
         folder: where it runs.
         descriptors: open files that it gets, with the numbers that they have here.
         stop_s: how long it may take to stop by itself.
+        floor: those on a higher floor are stopped first, those on the same one together.
+        orphan_signal: what it gets when the demo ends without stopping it.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Program:
     folder: Path
     descriptors: Sequence[int] = ()
     stop_s: float
+    floor: int = 0
+    orphan_signal: signal.Signals = signal.SIGTERM
 
 
 class Child:
@@ -59,6 +63,7 @@ class Child:
     def __init__(self, program: Program, process: asyncio.subprocess.Process, *, output: int) -> None:
         """Take a process that leads a session of its own, and the pipe that it writes to."""
         self.name = program.name
+        self.floor = program.floor
         self._process = process
         self._stop_s = program.stop_s
         # Not the pipe of asyncio's process: that one's end does not count as such while anybody holds the pipe open.
@@ -118,6 +123,10 @@ class Child:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
+    def ended(self) -> ChildEnded:
+        """Return its end, when that was not as it should be, as an error."""
+        return ChildEnded(self.name, exit_code=self.exit_code, last_lines=self.last_lines)
+
     async def drain(self) -> None:
         """Wait until all that it said is read, at most a moment: whatever left its group may hold the pipe open."""
         await asyncio.wait({self._reading}, timeout=_DRAIN_S)
@@ -140,7 +149,7 @@ class Child:
 
 
 class Children:
-    """Start processes, notice when one ends by itself, and stop them, the last one first."""
+    """Start processes, notice when one ends by itself, and stop them, the highest floor first."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -163,7 +172,7 @@ class Children:
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "demo.leash", str(os.getpid()), *program.command),
+                *("-m", "demo.leash", str(os.getpid()), str(int(program.orphan_signal)), *program.command),
                 env={**program.environment, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
                 cwd=program.folder,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -183,16 +192,15 @@ class Children:
         return child
 
     async def stop(self, *children: Child) -> None:
-        """Stop these, the last one first; when that is interrupted, end at once what is left of them."""
-        stopping = [child for child in reversed(self._running) if child in children]
+        """Stop these, floor by floor; when that is interrupted, end at once what is left of them."""
         self._running = [child for child in self._running if child not in children]
         try:
-            for child in stopping:
-                await child.stop()
+            for floor in sorted({child.floor for child in children}, reverse=True):
+                await asyncio.gather(*(child.stop() for child in children if child.floor == floor))
         finally:
-            for child in stopping:
+            for child in children:
                 child.kill()
-            await asyncio.gather(*(child.gone() for child in stopping))
+            await asyncio.gather(*(child.gone() for child in children))
 
     async def watch(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what the work returns, unless a child ends by itself first.
@@ -206,7 +214,7 @@ class Children:
             if not working.done():
                 child = ended.result()
                 await child.drain()
-                raise ChildEnded(child.name, exit_code=child.exit_code, last_lines=child.last_lines)
+                raise child.ended()
             return working.result()
         finally:
             working.cancel()

@@ -21,11 +21,11 @@ def _how(exit_code: int | None) -> str:
 
 
 class ChildEnded(DemoFailure):
-    """Say which process ended by itself, how, and what it said last."""
+    """Say which process ended when or as it should not, how, and what it said last."""
 
     def __init__(self, name: str, *, exit_code: int | None, last_lines: Sequence[str]) -> None:
         """Describe the end; a negative exit code is a signal's number."""
-        super().__init__(_with_output(f"{name} ended by itself, {_how(exit_code)}.", last_lines))
+        super().__init__(_with_output(f"{name} ended {_how(exit_code)}.", last_lines))
         self.name = name
         self.exit_code = exit_code
 

@@ -1,6 +1,7 @@
 """The three services as processes: each on a socket that is bound before it starts, so that its neighbours know it."""
 
 import asyncio
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -24,8 +25,8 @@ BREAKS_AT_REQUEST: Final = 20
 _READY_S: Final = 60.0
 """Three interpreters that import FastAPI and the SDK at once need three seconds on two cores, a cold disk more."""
 
-_STOP_S: Final = 15.0
-"""Requests under way have three seconds, and each of the three exporters some to send what it holds."""
+_STOP_S: Final = 10.0
+"""Requests under way have three seconds; then three exporters send what they hold, or find nobody who takes it."""
 
 _OFTEN: Final = {
     "OTEL_METRIC_EXPORT_INTERVAL": "1000",
@@ -79,6 +80,8 @@ def _program(role: Role, *, descriptor: int, environment: Mapping[str, str]) -> 
         folder=ROOT,
         descriptors=[descriptor],
         stop_s=_STOP_S,
+        orphan_signal=signal.SIGKILL,  # the platform ends too, so that there is nobody to send to
+        floor=1,  # above the platform, which takes what they still hold
     )
 
 

@@ -77,7 +77,10 @@ class Story:
             self._screen.say("", "Stopping the services; they send what they still hold ...")
             await children.stop(*(service.child for service in services))
             proof = await self._prove(asking, tally)
+        await children.stop(platform.child)
         self._screen.say(*words.summary_lines(tally, proof))
+        if platform.child.exit_code:
+            raise platform.child.ended()
         return not proof.missing
 
     async def _let_customers_in(self, asking: Asking, *, url: str, shop_url: str) -> Tally:

@@ -48,8 +48,8 @@ def look_lines(url: str, *, trace_id: str, duration_s: float) -> Iterator[str]:
 def progress_line(tally: Tally, samples: Samples, *, elapsed_s: float, duration_s: float) -> str:
     """Return how far it is."""
     of = f" of {duration_s:g}" if duration_s else ""
-    counts = ", ".join(f"{_accepted(samples, signal):,} {noun}" for signal, noun in _SIGNALS)
-    return f"{elapsed_s:.0f}{of} s: {tally.sent:,} requests ({tally.failed:,} failed on purpose), ingested {counts}"
+    spans, records, points = (f"{_accepted(samples, signal):,}" for signal, _ in _SIGNALS)
+    return f"{elapsed_s:.0f}{of} s: {tally.sent:,} requests; ingested {spans} spans, {records} logs, {points} points"
 
 
 def summary_lines(tally: Tally, proof: Proof) -> Iterator[str]:

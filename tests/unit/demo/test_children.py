@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -92,6 +93,18 @@ async def test_one_child_can_be_stopped_before_the_others() -> None:
         assert second.exit_code is None
 
 
+async def test_a_higher_floor_is_stopped_first() -> None:
+    """Whoever leans on another is gone when that one is asked to stop."""
+    async with Children() as children:
+        upper, _ = await started(children, replace(ENDLESS, floor=1))
+        lower, _ = await started(children, ENDLESS)
+        stopping = asyncio.create_task(children.stop(lower, upper))
+        await asyncio.wait({upper.ending, lower.ending}, return_when=asyncio.FIRST_COMPLETED)
+        assert lower.exit_code is None
+        await stopping
+        assert [child.exit_code for child in (lower, upper)] == [-signal.SIGTERM, -signal.SIGTERM]
+
+
 async def test_a_child_that_ends_by_itself_ends_the_work() -> None:
     """Its name, exit code and last lines are told."""
     async with Children() as children:
@@ -127,9 +140,8 @@ async def test_a_child_that_does_not_get_ready_is_told() -> None:
 
 async def test_a_second_interruption_ends_children_at_once() -> None:
     """Whoever waits for a slow stop need not wait."""
-    slow = Program(name=DEAF.name, command=DEAF.command, environment=DEAF.environment, folder=DEAF.folder, stop_s=600)
     children = Children()
-    child, _ = await started(children, slow)
+    child, _ = await started(children, replace(DEAF, stop_s=600))
     stopping = asyncio.create_task(children.stop(child))
     await asyncio.sleep(0)
     stopping.cancel()
