@@ -61,7 +61,16 @@ class Reading:
             "Time from a question of the API to its answer, the wait for a thread included, by how it ended.",
             labels=("question", "outcome"),
         )
-        self._waiting = telemetry.gauge("homeostat_answer_waiting", "Questions of the API that wait for a thread.")
+        telemetry.observe(
+            "homeostat_answer_waiting",
+            "Questions of the API that wait for a thread.",
+            read=lambda: [((), float(self.waiting))],
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Return how many questions wait for a thread."""
+        return self._threads.statistics().tasks_waiting
 
     async def caller(self, request: Request) -> Principal:
         """Return who is asking; use it as a dependency of a route.
@@ -83,10 +92,8 @@ class Reading:
         Raises:
             Overloaded: too many are waiting already.
         """
-        waiting = self._threads.statistics().tasks_waiting
-        self._waiting.set(waiting)
-        if waiting >= self._waiting_max:
-            raise Overloaded("start a query", value=f"{waiting} are waiting", hint="Try again later.")
+        if self._threads.available_tokens <= 0 and self.waiting >= self._waiting_max:
+            raise Overloaded("start a query", value=f"{self.waiting} are waiting", hint="Try again later.")
         began_s = self.clock.monotonic_s()
         outcome = "cancelled"
         try:

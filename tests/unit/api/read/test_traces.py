@@ -1,0 +1,198 @@
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
+
+from homeostat_server.api.traces import TracesAnswer
+from homeostat_server.model.otlp_json import to_otlp_json
+from homeostat_server.model.tenant import Tenant
+from homeostat_server.query.traces.lookup import SPANS_PER_PIECE
+from tests import otlp
+from tests.otlp import NOW_NS, TRACE_ID
+from tests.telemetry_store import FilledStore
+
+URL = f"/api/v1/traces/{TRACE_ID.hex()}"
+PROTOBUF = {"Accept": "application/x-protobuf"}
+
+
+def span_ids(document: dict[str, Any]) -> list[str]:
+    """Return the ids of all spans in OTLP/JSON."""
+    return [
+        span["spanId"]
+        for block in document["resourceSpans"]
+        for scope in block["scopeSpans"]
+        for span in scope["spans"]
+    ]
+
+
+def numbered(count: int) -> list[Span]:
+    """Return so many spans with growing starts and ids."""
+    return [
+        otlp.span(span_id=number.to_bytes(8), start_time_unix_nano=NOW_NS + number, attributes=[])
+        for number in range(1, count + 1)
+    ]
+
+
+async def test_a_trace_is_the_otlp_that_was_sent(
+    filled: FilledStore, tenant: Tenant, client: httpx.AsyncClient
+) -> None:
+    """As JSON by default, as protobuf for who accepts it."""
+    request = otlp.traces(otlp.span())
+    filled.insert(tenant, request)
+    as_json = await client.get(URL)
+    assert as_json.status_code == 200
+    assert as_json.headers["content-type"] == "application/json"
+    assert as_json.json() == to_otlp_json(request)
+    as_protobuf = await client.get(URL, headers=PROTOBUF)
+    assert as_protobuf.headers["content-type"] == "application/x-protobuf"
+    assert TracesData.FromString(as_protobuf.content) == TracesData(resource_spans=request.resource_spans)
+
+
+async def test_an_unknown_trace_is_a_404(client: httpx.AsyncClient) -> None:
+    """With a problem document."""
+    answer = await client.get(URL)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "not_found"
+
+
+async def test_a_trace_of_another_tenant_is_a_404(filled: FilledStore, client: httpx.AsyncClient) -> None:
+    """Nothing tells it from one that is not there."""
+    filled.insert(filled.new_tenant(), otlp.traces(otlp.span()))
+    assert (await client.get(URL)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api/v1/traces/abc", f"{URL}?limit=0", f"{URL}?limit=100001", f"{URL}?lmit=1"])
+async def test_a_wrong_question_is_a_400(client: httpx.AsyncClient, path: str) -> None:
+    """Also a parameter that is not known: one that is ignored would be a wrong answer."""
+    answer = await client.get(path)
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("headers", [{}, PROTOBUF])
+async def test_a_large_trace_comes_in_pieces_that_are_one_document(
+    filled: FilledStore, tenant: Tenant, client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    """Every span once, in order, and nothing says that it is cut."""
+    spans = numbered(2 * SPANS_PER_PIECE)
+    filled.insert(tenant, otlp.traces(*spans))
+    answer = await client.get(URL, headers=headers)
+    document = to_otlp_json(TracesData.FromString(answer.content)) if headers else answer.json()
+    assert span_ids(document) == [span.span_id.hex() for span in spans]
+    assert "truncated" not in document
+    assert "homeostat-truncated" not in answer.headers
+
+
+@pytest.mark.parametrize("limit", [1, 7, SPANS_PER_PIECE, SPANS_PER_PIECE + 1])
+async def test_a_trace_over_the_limit_says_that_it_is_cut(
+    filled: FilledStore, tenant: Tenant, client: httpx.AsyncClient, limit: int
+) -> None:
+    """In a header and in the last member of the JSON; the first spans are given."""
+    spans = numbered(SPANS_PER_PIECE + 5)
+    filled.insert(tenant, otlp.traces(*spans))
+    answer = await client.get(URL, params={"limit": limit})
+    document = answer.json()
+    assert answer.headers["homeostat-truncated"] == f"{limit} of {len(spans)} spans"
+    assert document["truncated"] == {"given": limit, "of": len(spans)}
+    assert span_ids(document) == [span.span_id.hex() for span in spans[:limit]]
+    as_protobuf = await client.get(URL, params={"limit": limit}, headers=PROTOBUF)
+    assert len(span_ids(to_otlp_json(TracesData.FromString(as_protobuf.content)))) == limit
+
+
+async def test_a_trace_of_exactly_the_limit_is_whole(
+    filled: FilledStore, tenant: Tenant, client: httpx.AsyncClient
+) -> None:
+    """Nothing is left out, so nothing is said."""
+    filled.insert(tenant, otlp.traces(*numbered(3)))
+    answer = await client.get(URL, params={"limit": 3})
+    assert len(span_ids(answer.json())) == 3
+    assert "homeostat-truncated" not in answer.headers
+
+
+async def test_traces_are_listed_page_by_page(filled: FilledStore, tenant: Tenant, client: httpx.AsyncClient) -> None:
+    """Newest first, with what is worth knowing of each."""
+    spans = [
+        otlp.span(
+            trace_id=bytes([number] * 16), start_time_unix_nano=NOW_NS + number, end_time_unix_nano=NOW_NS + 2_000_000
+        )
+        for number in range(1, 4)
+    ]
+    filled.insert(tenant, otlp.traces(*spans))
+    first = (await client.get("/api/v1/traces", params={"limit": 2})).json()
+    second = (await client.get("/api/v1/traces", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert [trace["trace_id"] for trace in first["traces"] + second["traces"]] == ["03" * 16, "02" * 16, "01" * 16]
+    assert second["next_cursor"] is None
+    assert (
+        first["window"]
+        == second["window"]
+        == {
+            "start": "2025-12-31T23:01:00.000000001Z",
+            "end": "2026-01-01T00:01:00.000000001Z",
+        }
+    )
+    assert second["traces"] == [
+        {
+            "trace_id": "01" * 16,
+            "root_service": "shop",
+            "root_operation": "GET /",
+            "start": "2026-01-01T00:00:00.000000001Z",
+            "duration_ms": 1.999999,
+            "spans": 1,
+            "errors": 0,
+            "services": ["shop"],
+            "newest_match": "2026-01-01T00:00:00.000000001Z",
+        }
+    ]
+    assert TracesAnswer.model_validate(first).traces[0].trace_id == "03" * 16
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ({"service": "shop"}, 1),
+        ({"service": "cart"}, 0),
+        ({"operation": "GET /"}, 1),
+        ({"status": "error"}, 0),
+        ({"status": "unset"}, 1),
+        ({"min_duration": "1us"}, 1),
+        ({"min_duration": "1.5us"}, 0),
+        ({"max_duration": "1us"}, 1),
+        ({"max_duration": "999ns"}, 0),
+        ({"start": "2026-01-01T00:00:00Z", "end": "1767225601"}, 1),
+        ({"end": "2026-01-01T00:00:00Z"}, 0),
+    ],
+)
+async def test_conditions_narrow_the_list(
+    filled: FilledStore, tenant: Tenant, client: httpx.AsyncClient, case: tuple[dict[str, str], int]
+) -> None:
+    """Each of them does."""
+    parameters, expected = case
+    filled.insert(tenant, otlp.traces(otlp.span()))
+    answer = await client.get("/api/v1/traces", params=parameters)
+    assert len(answer.json()["traces"]) == expected
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"start": "yesterday"},
+        {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"},
+        {"start": "2025-01-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"},
+        {"limit": "0"},
+        {"limit": "201"},
+        {"limit": "x"},
+        {"status": "bad"},
+        {"min_duration": "long"},
+        {"cursor": "x"},
+        {"sevice": "shop"},
+    ],
+)
+async def test_a_wrong_condition_is_a_400(client: httpx.AsyncClient, parameters: dict[str, str]) -> None:
+    """With a problem document that names what is wrong."""
+    answer = await client.get("/api/v1/traces", params=parameters)
+    assert answer.status_code == 400
+    problem = answer.json()
+    assert problem["code"] == "invalid_request"
+    assert any(name in problem["detail"] for name in (*parameters, "window"))
