@@ -1,0 +1,76 @@
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+
+from tests.e2e.senders import Client, Load, clients
+from tests.e2e.verdict import examine
+from tests.figures import Figures
+from tests.running import Launch, Platform, running
+
+pytestmark = pytest.mark.e2e
+
+SEED: Final = int(os.environ.get("HOMEOSTAT_TEST_SEED", "1"))
+LOAD_S_MAX: Final = 1.2
+START_S_MAX: Final = 0.8
+"""About as long as a start takes, so that a kill meets every step of it, recovery and replay included."""
+
+
+def launch(data: Path, random: Random) -> Launch:
+    """Return a process with other sizes of segments each time: many small ones, few large ones."""
+    settings = {
+        "spool_gather_ms": random.choice((0, 20, 500)),
+        "spool_segment_bytes_max": random.choice((4 << 10, 64 << 10, 8 << 20)),
+    }
+    return Launch(data=data, settings=settings, measured=False)
+
+
+def kill_at_random(data: Path, senders: Sequence[Client], *, random: Random, round_number: int) -> bool:
+    """Run one round: start, send, kill; say whether the process came as far as being ready."""
+    platform = Platform(launch(data, random))
+    if random.random() < 0.2:
+        threading.Timer(random.uniform(0, START_S_MAX), platform.kill).start()
+        platform.wait()
+        return False
+    platform.wait_until_ready()
+    load = Load(senders, platform, round_number=round_number)
+    threading.Timer(random.uniform(0, LOAD_S_MAX), platform.kill).start()
+    load.join()
+    platform.wait()
+    return True
+
+
+def campaign(data: Path, *, rounds: int, figures: Figures) -> None:
+    """Kill a process so many times and look whether what it acknowledged is there once."""
+    random = Random(SEED)
+    senders = clients(http=3, grpc_clients=2, seed=SEED)
+    under_load = sum(
+        kill_at_random(data, senders, random=random, round_number=round_number) for round_number in range(rounds)
+    )
+    with running(data) as platform:
+        unanswered = sum(len(client.unanswered) for client in senders)
+        for client in senders:
+            client.settle(platform)
+        assert platform.stop() == 0
+    verdict = examine(data, senders)
+    figures.say(
+        f"kill -9: {rounds} rounds, {under_load} of them under load and {rounds - under_load} during start-up;"
+        f" {verdict}; {unanswered} bodies were without an answer at the end and sent again"
+    )
+    assert verdict.acknowledged > 100 * rounds
+    assert verdict.is_clean, verdict
+
+
+def test_25_kills_lose_and_double_nothing(tmp_path: Path, figures: Figures) -> None:
+    """Killed at random moments, it has every acknowledged item once, also when clients send again."""
+    campaign(tmp_path / "data", rounds=25, figures=figures)
+
+
+@pytest.mark.prove
+def test_500_kills_lose_and_double_nothing(tmp_path: Path, figures: Figures) -> None:
+    """The same in one folder that outlives 500 kills."""
+    campaign(tmp_path / "data", rounds=500, figures=figures)
