@@ -3,8 +3,9 @@
 Invariant: a row is visible only to sessions of its tenant and to the engine's own; a segment's rows are there once.
 """
 
+import fcntl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,18 +14,26 @@ from homeostat_server.exceptions import (
     DataFolderUnusable,
     HomeostatError,
     InvalidRequest,
+    SegmentRejected,
     StoreUnavailable,
 )
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.signal import Signal
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.store.ports import Parameter, QueryLimits, RetentionDays, Row, StoreStatistics, TableSize
-from homeostat_server.store.telemetry import engine_config
 from homeostat_server.store.telemetry.catalogue import CATALOGUE
-from homeostat_server.store.telemetry.engine_config import ENGINE_SCOPE, SCOPE_SETTING, EngineBounds
+from homeostat_server.store.telemetry.engine_config import (
+    ENGINE_SCOPE,
+    READER_ROLE,
+    SCOPE_SETTING,
+    EngineBounds,
+    schema_file,
+    write_engine_config,
+)
 from homeostat_server.store.telemetry.inserts import INSERTS, TABLES
 from homeostat_server.store.telemetry.layouts import MIGRATIONS
 from homeostat_server.store.telemetry.migrations import migrate
+from homeostat_server.store.telemetry.questions import PARSE, Examiner
 from homeostat_server.store.telemetry.readers import ReaderPool
 from homeostat_server.store.telemetry.retention import apply_time_to_live, expired_partitions
 from homeostat_server.store.telemetry.session import Session
@@ -48,6 +57,15 @@ WRITER_SETTINGS: Final[dict[str, str | int]] = {
     "materialize_ttl_after_modify": 0,
 }
 
+LOCK_NAME: Final = "status"
+"""The file in its folder that the engine holds an exclusive `flock` on while it runs."""
+
+PATTERN_CHARACTERS: Final = frozenset("*?{}")
+"""In the path of a file the engine takes these as a pattern, which matches other files or, without a word, none."""
+
+FOLDER_CHARACTERS: Final = PATTERN_CHARACTERS | frozenset("&:\\")
+"""In the path of a folder these end or divide it: the engine opens another one, or not its configuration."""
+
 READER_THREADS_MAX: Final = 2
 """Of one query, so that one wide question does not take all cores from ingest."""
 
@@ -63,28 +81,60 @@ class EmbeddedStore:
     """Implement `homeostat_server.store.ports.TelemetryStore` on an engine inside this process."""
 
     def __init__(
-        self, folder: Path, *, bounds: EngineBounds, limits: QueryLimits, readers_max: int, retention: RetentionDays
+        self,
+        folder: Path,
+        *,
+        bounds: EngineBounds,
+        limits: QueryLimits,
+        readers_max: int,
+        retention: RetentionDays,
+        configure: Callable[[Path, EngineBounds], Path] = write_engine_config,
     ) -> None:
         """Open the folder, bring its layout up to date and check that every table is under the row filter.
+
+        Args:
+            folder: the engine's own; it is made when it is not there.
+            bounds: what the engine may take of the machine.
+            limits: the bounds of each question.
+            readers_max: how many questions run at once.
+            retention: how long rows are kept.
+            configure: writes the engine's configuration into a folder and returns the file to open it with.
 
         Raises:
             DataFolderLocked: another process has the folder open.
             DataFolderUnusable: the folder cannot be written, or the engine cannot open it.
             MigrationMismatch: the folder's layout is not one that this program knows.
         """
+        folder = folder.absolute()
         self._folder = folder
         self._limits = limits
         self._retention = retention
-        self._config = _prepare(folder, bounds)
-        self._writers = {signal: self._open_writer(_decoding(self._config, signal)) for signal in Signal}
-        self._upkeep = self._open_writer()
+        self._config = _prepare(folder, lambda: configure(folder / "config", bounds))
         self._readers = ReaderPool(self._open_reader, sessions_max=readers_max, wait_s=limits.duration_s)
+        self._examiner = Examiner()
         self._interrupted: set[int] = set()
         self._closing = threading.Lock()
         self._closed = False
-        migrate(self._upkeep, MIGRATIONS)
-        apply_time_to_live(self._upkeep, retention)
+        self._upkeep = self._open_writer()
+        self._writers: dict[Signal, Session] = {}
+        try:
+            self._start()
+        except HomeostatError:
+            # The engine serves one folder at a time: what stays open here would lock every other one out.
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        try:
+            migrate(self._upkeep, MIGRATIONS)
+            apply_time_to_live(self._upkeep, self._retention)
+        except StoreUnavailable as error:
+            raise DataFolderUnusable(
+                "bring the telemetry folder's layout up to date", value=error.value, hint=error.hint
+            ) from error
         self._check_row_filters()
+        for signal in Signal:
+            self._writers[signal] = self._open_writer(_decoding(self._config, signal))
 
     def _open_writer(self, decoding: Mapping[str, str | int] | None = None) -> Session:
         return _open(self._folder, self._config, {**WRITER_SETTINGS, **ARROW_SETTINGS, **(decoding or {})})
@@ -103,13 +153,11 @@ class EmbeddedStore:
             # Last: from here on nothing of the above can be changed.
             "readonly": 1,
         }
-        return _open(self._folder, self._config, settings)
+        return _open(self._folder, self._config, settings, role=READER_ROLE)
 
     def _check_row_filters(self) -> None:
         """Refuse to run where the engine did not take the filters: it ignores a configuration it cannot find."""
-        session = self._open_reader("")
-        unfiltered = [table.name for table in CATALOGUE if not _is_filtered(session, table.name)]
-        session.close()
+        unfiltered = [table.name for table in CATALOGUE if not _is_filtered(self._upkeep, table.name)]
         if unfiltered:
             raise DataFolderUnusable(
                 "check the row filter of each table",
@@ -119,12 +167,19 @@ class EmbeddedStore:
 
     def insert_segment(self, segment: SealedSegment) -> None:
         """Store a segment's items, once; see the port."""
+        _check_file(segment.path)
         session = self._writers[segment.signal]
         if segment.replay or segment.number in self._interrupted:
             self._take_back(session, segment)
         self._interrupted.add(segment.number)
-        for statement in INSERTS[segment.signal]:
-            session.execute(statement(segment.number, segment.path))
+        try:
+            for statement in INSERTS[segment.signal]:
+                session.execute(statement(segment.number, segment.path))
+        except SegmentRejected:
+            # One kind of point may be in when the next cannot be decoded, and nobody will replay this segment.
+            self._take_back(session, segment)
+            self._interrupted.discard(segment.number)
+            raise
         self._interrupted.discard(segment.number)
 
     def _take_back(self, session: Session, segment: SealedSegment) -> None:
@@ -136,6 +191,7 @@ class EmbeddedStore:
     def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
         """Answer a question with one tenant's rows; see the port."""
         with self._readers.session(tenant) as session:
+            self._examiner.examine(sql, parse=lambda question: _bytes(session.rows(PARSE, {"question": question})[0]))
             return session.rows(sql, parameters)
 
     def statistics(self) -> StoreStatistics:
@@ -163,7 +219,7 @@ class EmbeddedStore:
         """Drop the partitions whose retention is over; see the port."""
         expired = expired_partitions(self._upkeep, now_s, self._retention)
         for partition in expired:
-            self._upkeep.execute(partition.drop_statement())
+            self._upkeep.shrink(partition.drop_statement())
         return len(expired)
 
     def close(self) -> None:
@@ -177,10 +233,17 @@ class EmbeddedStore:
             session.close()
 
 
-def _prepare(folder: Path, bounds: EngineBounds) -> Path:
+def _prepare(folder: Path, configure: Callable[[], Path]) -> Path:
+    if not FOLDER_CHARACTERS.isdisjoint(str(folder)):
+        listed = " ".join(sorted(FOLDER_CHARACTERS))
+        raise DataFolderUnusable(
+            "open the telemetry folder",
+            value=str(folder),
+            hint=f"The engine takes no path with {listed}: change --data.",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return engine_config.write_engine_config(folder / "config", bounds)
+        return configure()
     except OSError as error:
         raise DataFolderUnusable(
             "prepare the telemetry folder", value=str(folder), hint=f"{error.strerror}: free space or change --data."
@@ -189,24 +252,52 @@ def _prepare(folder: Path, bounds: EngineBounds) -> Path:
 
 def _decoding(config: Path, signal: Signal) -> dict[str, str | int]:
     """Return the settings by which a session reads the segments of a signal."""
-    schema = engine_config.schema_file(config.parent, signal)
+    schema = schema_file(config.parent, signal)
     return {"format_schema": f"{schema}:Tagged", "input_format_protobuf_oneof_presence": 1}
 
 
-def _open(folder: Path, config: Path, settings: Mapping[str, str | int]) -> Session:
+def _check_file(path: Path) -> None:
+    """Refuse to insert what the engine would take for something else than one file: it says nothing and inserts none.
+
+    Raises:
+        StoreUnavailable: the segment is not lost, it can be inserted from another place or when the file is back.
+    """
+    if not PATTERN_CHARACTERS.isdisjoint(str(path)):
+        raise StoreUnavailable(
+            "read a segment", value=str(path), hint="The engine takes * ? { } in a path as a pattern: change --data."
+        )
+    if not path.is_file():
+        raise StoreUnavailable("read a segment", value=str(path), hint="There is no such file.")
+
+
+def _open(folder: Path, config: Path, settings: Mapping[str, str | int], *, role: str | None = None) -> Session:
     try:
-        return Session(folder, config, settings)
+        return Session(folder, config, settings, role=role)
     except RuntimeError as error:
         raise _opening_error(folder, error) from error
 
 
 def _opening_error(folder: Path, error: RuntimeError) -> HomeostatError:
-    text = str(error).split("\n", 1)[0]
-    if "lock" in text.lower():
+    if _is_locked(folder):
         return DataFolderLocked(
             "open the telemetry folder", value=str(folder), hint="Another process has it open; stop it or use --data."
         )
-    return DataFolderUnusable("open the telemetry folder", value=str(folder), hint=text)
+    text = str(error).split("\n", 1)[0]
+    return DataFolderUnusable(
+        "open the telemetry folder", value=str(folder), hint=f"Free space and rights? The engine says: {text}"
+    )
+
+
+def _is_locked(folder: Path) -> bool:
+    """Say whether a process has the engine's folder open: the engine tells that on standard error only."""
+    try:
+        with (folder / LOCK_NAME).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _is_filtered(session: Session, table: str) -> bool:
@@ -214,7 +305,7 @@ def _is_filtered(session: Session, table: str) -> bool:
     try:
         session.rows(f"SELECT 1 FROM mergeTreeIndex('{DATABASE}', '{table}') LIMIT 0", {})
     except InvalidRequest as refusal:
-        return "row policy" in str(refusal)
+        return "row policy" in str(refusal.value)
     return False
 
 

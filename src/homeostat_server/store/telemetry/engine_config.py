@@ -22,6 +22,12 @@ ENGINE_SCOPE: Final = "/engine"
 ROW_FILTER: Final = f"tenant = getSetting('{SCOPE_SETTING}') OR getSetting('{SCOPE_SETTING}') = '{ENGINE_SCOPE}'"
 """A session that sets nothing sees nothing."""
 
+READER_ROLE: Final = "reader"
+"""What a reading session may touch: SELECT on the catalogue's tables."""
+
+WRITER_ROLE: Final = "writer"
+"""What our own sessions may do besides: everything."""
+
 MEBIBYTE: Final = 1024 * 1024
 
 MEMORY_SHARE: Final = 0.5
@@ -53,12 +59,21 @@ def write_engine_config(folder: Path, bounds: EngineBounds) -> Path:
     """Write the configuration into a folder and return the file to open the engine with."""
     folder.mkdir(parents=True, exist_ok=True)
     for signal, schema in SCHEMAS.items():
-        schema_file(folder, signal).write_text(schema, encoding="utf-8")
+        _write(schema_file(folder, signal), schema)
     users = folder / "users.xml"
-    users.write_text(_users(), encoding="utf-8")
+    _write(users, _users())
     config = folder / "config.xml"
-    config.write_text(_config(users, bounds), encoding="utf-8")
+    _write(config, _config(users, bounds))
     return config
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, and only if it changes: a full disk must not keep a folder from opening."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
 
 
 def schema_file(folder: Path, signal: Signal) -> Path:
@@ -71,7 +86,17 @@ def _users() -> str:
     return (
         "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password/>"
         "<networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>"
-        f"<databases><{DATABASE}>{filters}</{DATABASE}></databases></default></users></clickhouse>"
+        f"<grants><query>GRANT {READER_ROLE}, {WRITER_ROLE}</query></grants>"
+        f"<databases><{DATABASE}>{filters}</{DATABASE}></databases></default></users>{_roles()}</clickhouse>"
+    )
+
+
+def _roles() -> str:
+    """Return what each role may do; the embedded engine has one user, so a session chooses by `SET ROLE`."""
+    readable = "".join(f"<query>GRANT SELECT ON {DATABASE}.{table.name}</query>" for table in CATALOGUE)
+    return (
+        f"<roles><{READER_ROLE}><grants>{readable}</grants></{READER_ROLE}>"
+        f"<{WRITER_ROLE}><grants><query>GRANT ALL ON *.*</query></grants></{WRITER_ROLE}></roles>"
     )
 
 

@@ -35,19 +35,27 @@ class ReaderPool:
         Raises:
             StoreUnavailable: all sessions stayed busy for the waiting time, or the pool is closed.
         """
+        self._check_open()
         if not self._turns.acquire(timeout=self._wait_s):
             raise StoreUnavailable("start a query", value=f"{self._sessions_max} are running", hint="Try again later.")
         try:
+            self._check_open()
             session = self._take(tenant) or self._open(tenant)
-            yield session
-            self._give_back(tenant, session)
+            try:
+                yield session
+            finally:
+                # A question that failed leaves its session as it was: nothing in it can be changed.
+                self._give_back(tenant, session)
         finally:
             self._turns.release()
 
-    def _take(self, tenant: Tenant) -> Session | None:
+    def _check_open(self) -> None:
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("start a query", hint="The store is closed.")
+
+    def _take(self, tenant: Tenant) -> Session | None:
+        with self._lock:
             for position, (owner, session) in enumerate(self._idle):
                 if owner == tenant:
                     del self._idle[position]
@@ -56,18 +64,20 @@ class ReaderPool:
 
     def _give_back(self, tenant: Tenant, session: Session) -> None:
         with self._lock:
-            surplus = session
-            if not self._closed:
-                self._idle.append((tenant, session))
-                if len(self._idle) <= self._sessions_max:
-                    return
-                surplus = self._idle.pop(0)[1]
+            self._idle.append((tenant, session))
+            if len(self._idle) <= self._sessions_max:
+                return
+            _, surplus = self._idle.pop(0)
         surplus.close()
 
     def close(self) -> None:
-        """Close what is idle; what is lent is closed when it comes back."""
+        """Lend no more, wait for what is lent (each question has its time limit), then close all."""
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
-        for _, session in idle:
+        for _ in range(self._sessions_max):
+            self._turns.acquire()
+        for _, session in self._idle:
             session.close()
+        self._idle.clear()
+        for _ in range(self._sessions_max):
+            self._turns.release()

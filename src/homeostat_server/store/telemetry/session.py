@@ -1,6 +1,7 @@
 """One connection to the embedded engine: run a statement, ask a question, translate an error. It knows no table."""
 
 import re
+import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,25 @@ LIMIT_CODES: Final = frozenset({158, 159, 160, 173, 241, 307, 396})
 """TOO_MANY_ROWS, TIMEOUT_EXCEEDED, TOO_SLOW, CANNOT_ALLOCATE_MEMORY, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES,
 TOO_MANY_ROWS_OR_BYTES: a query that costs more than it may."""
 
-CONTENT_CODES: Final = frozenset({6, 26, 27, 32, 33, 53, 69, 70, 117, 128, 131, 190, 321, 407, 434, 441, 444, 636})
+FAULT_CODES: Final = frozenset(
+    {0, 40, 49, 74, 75, 76, 77, 84, 202, 226, 236, 243, 246, 271, 394, 439, 1000, 1001, 1002}
+)
+"""The engine's own trouble (a checksum, a file, no space, no thread, shutting down), or no code at all: not the fault
+of who asked."""
+
+EVERYBODY: Final = "(total) memory limit"
+"""What the engine says when all queries together, not this one, take more memory than they may."""
+
+CONTENT_CODES: Final = frozenset({6, 26, 27, 32, 33, 53, 69, 70, 117, 128, 131, 190, 321, 407, 436, 441, 444})
 """What the engine says of bytes that it cannot read as the schema tells: no later attempt will do better. Every other
-code (no space, memory, too many parts, an unreadable file) may pass."""
+code (no space, memory, too many parts, an unreadable file, a schema that is not there) may pass."""
+
+OWN_FILES: Final = "MergeTree"
+"""Stands in the message when the bytes that cannot be read are the engine's own, not a segment's."""
+
+FREE_BYTES_MIN: Final = 32 * 1024 * 1024
+"""Below this nothing is written. On a disk that is quite full the engine leaves metadata files empty without a word
+(release 26.9) and does not open the folder again; retention needs a mebibyte to drop a partition."""
 
 _ESCAPES: Final = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"}
 
@@ -44,17 +61,17 @@ def engine_code(error: Exception) -> int:
 def read_error(error: Exception) -> HomeostatError:
     """Return what a failed question means to who asked."""
     code, text = engine_code(error), _first_line(error)
+    if code in FAULT_CODES or EVERYBODY in text:
+        return StoreUnavailable("answer a query", value=text)
     if code in LIMIT_CODES:
         return QueryLimit("answer a query", value=text, hint="Ask for less: a shorter window or more conditions.")
-    if code == 0:
-        return StoreUnavailable("answer a query", value=text)
     return InvalidRequest("answer a query", value=text)
 
 
 def write_error(error: Exception) -> HomeostatError:
     """Return what a failed statement means to who wrote."""
     code, text = engine_code(error), _first_line(error)
-    if code in CONTENT_CODES:
+    if code in CONTENT_CODES and OWN_FILES not in text:
         return SegmentRejected("store a segment", value=text, hint="The engine cannot decode it.")
     return StoreUnavailable(
         "write to the telemetry store", value=text, hint="It is tried again; check disk and memory."
@@ -75,28 +92,55 @@ def escape_parameter(value: Parameter) -> Parameter:
 class Session:
     """Hold one connection; calls from several threads run one after the other."""
 
-    def __init__(self, path: Path, config: Path, settings: Mapping[str, str | int]) -> None:
-        """Open a connection to an engine folder and set the session's settings, in their order.
+    def __init__(self, path: Path, config: Path, settings: Mapping[str, str | int], *, role: str | None = None) -> None:
+        """Open a connection to an engine folder, take a role (all of them without), set settings in their order.
 
         Raises:
             RuntimeError: as chdb says it; the caller knows what it means for the folder.
         """
+        self._path = path
         self._lock = threading.Lock()
-        self._connection = cast("_Connection", chdb.connect(f"{path}?config-file={config}"))
-        for name, value in settings.items():
-            shown = value if isinstance(value, int) else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-            self._connection.query(f"SET {name} = {shown}", "TabSeparated", {})
+        self._connection: _Connection | None = cast("_Connection", chdb.connect(f"{path}?config-file={config}"))
+        try:
+            if role is not None:
+                self._query(f"SET ROLE {role}")
+            for name, value in settings.items():
+                self._query(f"SET {name} = {_shown(value)}")
+        except RuntimeError:
+            self.close()
+            raise
+
+    def _query(self, sql: str, form: str = "TabSeparated", parameters: Mapping[str, object] | None = None) -> bytes:
+        with self._lock:
+            if self._connection is None:
+                raise RuntimeError("the store is closed")
+            return self._connection.query(sql, form, parameters or {}).bytes()
 
     def execute(self, sql: str) -> None:
-        """Run a statement.
+        """Run a statement that needs room on the disk.
+
+        Raises:
+            SegmentRejected: the engine cannot decode what it was to insert.
+            StoreUnavailable: the disk is full, or any other failure.
+        """
+        free_bytes = shutil.disk_usage(self._path).free
+        if free_bytes < FREE_BYTES_MIN:
+            raise StoreUnavailable(
+                "write to the telemetry store",
+                value=f"{free_bytes} bytes free",
+                hint=f"The disk of {self._path} is full; it goes on when {FREE_BYTES_MIN} bytes are free.",
+            )
+        self.shrink(sql)
+
+    def shrink(self, sql: str) -> None:
+        """Run a statement that gives room back, however full the disk is.
 
         Raises:
             SegmentRejected: the engine cannot decode what it was to insert.
             StoreUnavailable: any other failure.
         """
         try:
-            with self._lock:
-                self._connection.query(sql, "TabSeparated", {})
+            self._query(sql)
         except RuntimeError as error:
             raise write_error(error) from error
 
@@ -110,16 +154,23 @@ class Session:
         """
         escaped = {name: escape_parameter(value) for name, value in parameters.items()}
         try:
-            with self._lock:
-                answer = self._connection.query(sql, "ArrowStream", escaped).bytes()
+            answer = self._query(sql, "ArrowStream", escaped)
         except RuntimeError as error:
             raise read_error(error) from error
+        except UnicodeEncodeError as error:
+            raise InvalidRequest("answer a query", value=ascii(error.object), hint="It is not Unicode text.") from error
         if not answer:
             return []
         with pa.ipc.open_stream(pa.py_buffer(answer)) as stream:
             return cast("list[Row]", stream.read_all().to_pylist())
 
     def close(self) -> None:
-        """Close the connection once no call runs on it."""
+        """Close the connection once no call runs on it; calling it again does nothing."""
         with self._lock:
-            self._connection.close()
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
+
+
+def _shown(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
