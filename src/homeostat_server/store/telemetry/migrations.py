@@ -53,8 +53,9 @@ def migrate(engine: Engine, migrations: Sequence[Migration]) -> tuple[int, ...]:
         MigrationMismatch: a migration that ran is unknown to this program or had another text.
         StoreUnavailable: a statement failed; what ran before it stays, and the next start goes on from there.
     """
-    engine.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-    engine.execute(JOURNAL)
+    if not engine.rows(f"SELECT 1 FROM system.tables WHERE database = '{DATABASE}' AND name = 'migrations'", {}):
+        engine.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        engine.execute(JOURNAL)
     applied = {row["version"]: row for row in engine.rows(f"SELECT * EXCEPT applied FROM {DATABASE}.migrations", {})}
     known = {migration.version: migration for migration in migrations}
     for version, row in applied.items():

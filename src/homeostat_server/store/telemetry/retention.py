@@ -69,8 +69,15 @@ def _text(value: object) -> str:
 
 
 def apply_time_to_live(engine: Session, days: RetentionDays) -> None:
-    """Let rows that describe others go a day after the last row they can describe."""
+    """Let rows that describe others go a day after the last row they can describe; what is so already stays untouched.
+
+    Each ALTER writes the table's definition anew, and a start that changes nothing should write nothing.
+    """
+    definitions = {
+        _text(row["name"]): _text(row["engine_full"])
+        for row in engine.rows(f"SELECT name, engine_full FROM system.tables WHERE database = '{DATABASE}'", {})
+    }
+    expression = f"toDateTime(last_seen) + toIntervalDay({days.longest + 1})"
     for table in CATALOGUE:
-        if table.retention is Retention.LAST_SEEN:
-            expression = f"toDateTime(last_seen) + INTERVAL {days.longest + 1} DAY"
+        if table.retention is Retention.LAST_SEEN and f"TTL {expression} " not in definitions[table.name]:
             engine.execute(f"ALTER TABLE {DATABASE}.{table.name} MODIFY TTL {expression}")
