@@ -132,7 +132,9 @@ def unseen(query: str, table: str, key: str, number: int) -> str:
     So what hardly ever changes is written once an hour, not with every segment.
     """
     hour_s = (number >> 12) // 3_600_000_000 * 3600
-    known = f"SELECT tenant, {key} FROM {DATABASE}.{table} WHERE last_seen >= toDateTime({hour_s}, 'UTC')"
+    # One that was first seen later does not count: a segment that had to wait, or is replayed, tells of before.
+    seen = f"first_seen <= {received(number)} AND last_seen >= toDateTime({hour_s}, 'UTC')"
+    known = f"SELECT tenant, {key} FROM {DATABASE}.{table} WHERE {seen}"
     return f"SELECT * FROM ({query}) WHERE (tenant, {key}) NOT IN ({known}) LIMIT 1 BY tenant, {key}"
 
 
