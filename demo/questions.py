@@ -22,7 +22,7 @@ class Answer:
     """Hold how a question was answered.
 
     Attributes:
-        path: what was asked, with its parameters.
+        path: what was asked, with its parameters, without the cursor.
         status: of HTTP, 0 when there was no answer at all.
         document: the JSON, or the text where it is none.
         duration_ms: from asking to having the whole answer.
@@ -92,7 +92,8 @@ class Asking:
     async def ask(self, path: str, **parameters: str) -> Answer:
         """Return the answer to a question, also when it is none."""
         request = self._client.build_request("GET", path, params=parameters)
-        shown = request.url.raw_path.decode("ascii")
+        # A cursor says nothing to a person, and at great length.
+        shown = request.url.copy_remove_param("cursor").raw_path.decode("ascii")
         began_s = time.monotonic()
         try:
             answer = await self._client.send(request)

@@ -12,8 +12,9 @@ async def test_pages_end_where_the_list_ends() -> None:
         return httpx.Response(200, json={"things": items, "next_cursor": following})
 
     async with Asking("http://platform", transport=httpx.MockTransport(answer)) as asking:
-        found = [page.items("things") async for page in asking.pages("/things", limit="1")]
-    assert found == [[{"n": 1}], [{"n": 2}], [{"n": 3}]]
+        answers = [page async for page in asking.pages("/things", limit="1")]
+    assert {answer.path for answer in answers} == {"/things?limit=1"}
+    assert [answer.items("things") for answer in answers] == [[{"n": 1}], [{"n": 2}], [{"n": 3}]]
 
 
 async def test_a_list_that_never_ends_is_left() -> None:

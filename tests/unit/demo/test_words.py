@@ -6,9 +6,8 @@ from demo.questions import Answer, Samples, parse_samples
 from demo.traffic import Tally
 from demo.words import look_lines, progress_line, summary_lines
 
-SAMPLES = parse_samples(
-    '# TYPE homeostat_ingest_items_total counter\nhomeostat_ingest_items_total{signal="traces",outcome="accepted"} 1234\n'
-)
+COUNTED = 'homeostat_ingest_items_total{signal="traces",outcome="accepted"} 1234'
+SAMPLES = parse_samples(f"# TYPE homeostat_ingest_items_total counter\n{COUNTED}\n")
 ANSWER = Answer(path="/api/v1/services", status=200, document={}, duration_ms=12.3)
 
 
