@@ -116,7 +116,7 @@ class Settings:
     ] = 2 * GIBIBYTE
     spool_segment_bytes_max: Annotated[
         int, Row("Size at which a segment is full and is stored.", BYTES, KIBIBYTE, GIBIBYTE)
-    ] = 8 * MEBIBYTE
+    ] = 16 * MEBIBYTE
     spool_gather_ms: Annotated[
         int, Row("How long a segment gathers acknowledged requests before it is stored.", INTEGER, 0, 10_000)
     ] = 500

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS telemetry.spans
 ENGINE = MergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, toStartOfFiveMinutes(ts), trace_id, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row a span';
 
 CREATE TABLE IF NOT EXISTS telemetry.trace_bounds
@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS telemetry.trace_bounds
 ENGINE = AggregatingMergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, trace_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'First and last second of each trace, so that a trace is found by its id alone';
 
 CREATE TABLE IF NOT EXISTS telemetry.sources
@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS telemetry.sources
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (tenant, service, source)
-SETTINGS allow_dimensions_outside_sorting_key = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS allow_dimensions_outside_sorting_key = 1, fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row a resource and instrumentation scope';
 
 CREATE TABLE IF NOT EXISTS telemetry.logs
@@ -113,7 +113,7 @@ CREATE TABLE IF NOT EXISTS telemetry.logs
 ENGINE = MergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, toStartOfFiveMinutes(ts), service, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row a log record';
 
 CREATE TABLE IF NOT EXISTS telemetry.series
@@ -137,7 +137,7 @@ CREATE TABLE IF NOT EXISTS telemetry.series
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (tenant, metric, series)
-SETTINGS allow_dimensions_outside_sorting_key = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS allow_dimensions_outside_sorting_key = 1, fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row a time series: what its samples have in common';
 
 CREATE TABLE IF NOT EXISTS telemetry.samples
@@ -158,7 +158,7 @@ CREATE TABLE IF NOT EXISTS telemetry.samples
 ENGINE = MergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, metric, series, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row a number point of a gauge or a sum';
 
 CREATE TABLE IF NOT EXISTS telemetry.histograms
@@ -183,7 +183,7 @@ CREATE TABLE IF NOT EXISTS telemetry.histograms
 ENGINE = MergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, metric, series, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row a histogram point with explicit bounds';
 
 CREATE TABLE IF NOT EXISTS telemetry.exponential_histograms
@@ -213,7 +213,7 @@ CREATE TABLE IF NOT EXISTS telemetry.exponential_histograms
 ENGINE = MergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, metric, series, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row an exponential histogram point at the resolution it was sent with';
 
 CREATE TABLE IF NOT EXISTS telemetry.summaries
@@ -236,7 +236,7 @@ CREATE TABLE IF NOT EXISTS telemetry.summaries
 ENGINE = MergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, metric, series, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row a summary point';
 
 CREATE TABLE IF NOT EXISTS telemetry.exemplars
@@ -260,5 +260,5 @@ CREATE TABLE IF NOT EXISTS telemetry.exemplars
 ENGINE = MergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, metric, series, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
 COMMENT 'One row an exemplar of any metric point';
