@@ -5,6 +5,7 @@ from homeostat_server.exceptions import InvalidRequest
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.logs.listing import (
     LogFilter,
+    LogPlace,
     LogRecord,
     list_records,
     parse_search,
@@ -88,6 +89,21 @@ def test_the_records_of_a_trace_are_looked_for_around_it(filled: FilledStore) ->
     filled.insert(late, otlp.traces(otlp.span(start_time_unix_nano=TIME_NS_MAX)))
     last = window_of_trace(filled.store, tenant=late, trace_id=TRACE_ID.hex(), otherwise=WINDOW)
     assert last.end_ns == TIME_NS_MAX
+
+
+def test_equal_records_are_given_by_number(filled: FilledStore) -> None:
+    """A whole page of records that nothing tells apart goes on behind those that were given."""
+    tenant = filled.new_tenant()
+    filled.insert(tenant, otlp.logs(*(otlp.record() for _ in range(5))))
+    sizes: list[int] = []
+    after: LogPlace | None = None
+    while not sizes or after is not None:
+        page = list_records(
+            filled.store, tenant=tenant, window=WINDOW, conditions=LogFilter(), records_max=2, after=after
+        ).page
+        sizes.append(len(page.items))
+        after = page.next_place
+    assert sizes == [2, 2, 1]
 
 
 @pytest.mark.parametrize(("text", "number"), [("warn", 13), ("WARN", 13), ("1", 1), ("24", 24), ("Trace", 1)])

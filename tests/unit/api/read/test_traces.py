@@ -1,13 +1,16 @@
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
+from homeostat_server.api.reading import Reading
 from homeostat_server.api.traces import TracesAnswer
 from homeostat_server.model.otlp_json import to_otlp_json
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.traces.lookup import SPANS_PER_PIECE
+from homeostat_server.store.ports import Parameter, Row, TelemetryStore
 from tests import otlp
 from tests.otlp import NOW_NS, TRACE_ID
 from tests.telemetry_store import FilledStore
@@ -60,6 +63,26 @@ async def test_an_unknown_trace_is_a_404(client: httpx.AsyncClient) -> None:
 async def test_a_trace_of_another_tenant_is_a_404(filled: FilledStore, client: httpx.AsyncClient) -> None:
     """Nothing tells it from one that is not there."""
     filled.insert(filled.new_tenant(), otlp.traces(otlp.span()))
+    assert (await client.get(URL)).status_code == 404
+
+
+class Expired:
+    """Read from a real store whose spans are over their time while the bounds of their traces are not yet."""
+
+    def __init__(self, filled: FilledStore) -> None:
+        self._store = filled.store
+
+    def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
+        """Read, but no spans."""
+        return [] if "FROM telemetry.spans" in sql else self._store.read(tenant, sql, parameters)
+
+
+async def test_a_trace_whose_spans_expired_is_a_404(
+    filled: FilledStore, tenant: Tenant, reading: Reading, client: httpx.AsyncClient
+) -> None:
+    """What is left of it is no answer."""
+    filled.insert(tenant, otlp.traces(otlp.span()))
+    reading.store = cast("TelemetryStore", Expired(filled))
     assert (await client.get(URL)).status_code == 404
 
 
