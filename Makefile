@@ -56,7 +56,7 @@ format: setup ## Mend what can be mended by itself
 
 .PHONY: prove
 prove: setup ## The long campaigns (kill -9, fuzzing); hours
-	$(BIN)/python -m pytest -m prove -p no:timeout
+	$(BIN)/python -m pytest -m prove --timeout=0
 
 .PHONY: bench
 bench: setup ## The benchmarks: a table and JSON with ratios

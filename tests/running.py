@@ -111,7 +111,7 @@ class Platform:
         """Ask it something over a connection of its own."""
         connection = HTTPConnection("127.0.0.1", self.http_port, timeout=60)
         try:
-            return ask(connection, method, path, body, headers)
+            return ask(connection, method, path, body=body, headers=headers)
         finally:
             connection.close()
 
@@ -163,7 +163,12 @@ PROTOBUF: Final = {"Content-Type": "application/x-protobuf"}
 
 
 def ask(
-    connection: HTTPConnection, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    connection: HTTPConnection,
+    method: str,
+    path: str,
+    *,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
 ) -> Answer:
     """Ask over a connection that may be used again."""
     connection.request(method, path, body or None, dict(headers or {}))
@@ -172,7 +177,9 @@ def ask(
 
 
 @contextmanager
-def running(data: Path, *, measured: bool = True, prefix: tuple[str, ...] = (), **settings: object) -> Iterator[Platform]:
+def running(
+    data: Path, *, measured: bool = True, prefix: tuple[str, ...] = (), **settings: object
+) -> Iterator[Platform]:
     """Give a process that is ready; end it, by force if need be, when the block ends."""
     platform = Platform(Launch(data=data, settings=settings, measured=measured, prefix=prefix))
     try:

@@ -1,7 +1,7 @@
 """Clients that remember what they were told: what was acknowledged, and what was sent without an answer.
 
-A client is one thread with one connection; when the connection dies, it stops and hands its unanswered bodies to the
-next round, where they are sent again first, byte for byte, as an exporter would. It also sends some answered ones again.
+A client is one thread with one connection; when the connection dies, it stops, and begins the next round with the bodies
+that had no answer, byte for byte, as an exporter would. It also sends some answered ones again.
 """
 
 import itertools
@@ -57,7 +57,7 @@ class HttpDoor:
     def send(self, signal: Signal, data: bytes) -> Told:
         """Send one body."""
         try:
-            answer = ask(self._connection, "POST", f"/v1/{signal}", data, PROTOBUF)
+            answer = ask(self._connection, "POST", f"/v1/{signal}", body=data, headers=PROTOBUF)
         except (OSError, HTTPException):
             return Told.NOTHING
         if answer.status == 503:
@@ -79,17 +79,19 @@ class GrpcDoor:
     def __init__(self, platform: Platform) -> None:
         """Connect at the first body, over a connection that no other channel uses."""
         self._channel = grpc.insecure_channel(platform.grpc_target, options=[("grpc.use_local_subchannel_pool", 1)])
-        self._calls = {signal: self._channel.unary_unary(method) for signal, method in _METHOD_OF.items()}
+        self._calls: dict[Signal, grpc.UnaryUnaryMultiCallable[bytes, bytes]] = {
+            signal: self._channel.unary_unary(method) for signal, method in _METHOD_OF.items()
+        }
 
     def send(self, signal: Signal, data: bytes) -> Told:
         """Send one body."""
         try:
             answer = self._calls[signal](data, timeout=_TIMEOUT_S)
         except grpc.RpcError as error:
-            code = error.code()  # type: ignore[attr-defined] # what is raised is a Call as well
-            assert code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED), error
+            assert isinstance(error, grpc.Call)  # as the documentation says, said to the type checker
+            assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED), error
             # Ours carries a status of its own; a connection that broke does not.
-            refused = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())  # type: ignore[attr-defined]
+            refused = any(entry.key == "grpc-status-details-bin" for entry in error.trailing_metadata() or ())
             return Told.REFUSED if refused else Told.NOTHING
         assert answer == b"", answer
         return Told.ACKNOWLEDGED
