@@ -155,7 +155,7 @@ def _disagreements(left: str, right: str, *, key: str, value: str) -> str:
 
 
 _SOURCES: Final = " UNION ALL ".join(
-    f"SELECT tenant, service, toUInt64(source) AS source FROM telemetry.{table}" for name in ("spans", "logs", "series")
+    f"SELECT tenant, service, toUInt64(source) AS source FROM telemetry.{name}" for name in ("spans", "logs", "series")
 )
 _SERIES: Final = " UNION ALL ".join(f"SELECT tenant, metric, series FROM telemetry.{table}" for table in POINT_TABLES)
 

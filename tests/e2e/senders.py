@@ -1,7 +1,7 @@
 """Clients that remember what they were told: what was acknowledged, and what was sent without an answer.
 
-A client is one thread with one connection; when the connection dies, it stops, and begins the next round with the bodies
-that had no answer, byte for byte, as an exporter would. It also sends some answered ones again.
+A client is one thread with one connection. When the connection dies, it stops, and begins the next round with the
+bodies that had no answer, byte for byte, as an exporter would. It also sends some answered ones again.
 """
 
 import itertools
@@ -88,7 +88,6 @@ class GrpcDoor:
         try:
             answer = self._calls[signal](data, timeout=_TIMEOUT_S)
         except grpc.RpcError as error:
-            assert isinstance(error, grpc.Call)  # as the documentation says, said to the type checker
             assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED), error
             # Ours carries a status of its own; a connection that broke does not.
             refused = any(entry.key == "grpc-status-details-bin" for entry in error.trailing_metadata() or ())
