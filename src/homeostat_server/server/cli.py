@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from homeostat_server.runtime.allocator import bound_engine_memory
 from homeostat_server.runtime.settings import SETTINGS, Settings
 from homeostat_server.server.cli_keys import key
 from homeostat_server.server.options import ServerCommand, setting_options, settings_of_process
@@ -16,6 +17,7 @@ __all__ = ["doctor", "key", "up"]
 def up(**flags: object | None) -> None:
     """Start the platform and serve until it is told to stop."""
     settings = settings_of_process(flags)
+    bound_engine_memory()
     # Here, not at the top: `homeostat --help` must not load the engine, and without the extra it still has to answer.
     from homeostat_server.server.wiring import serve  # noqa: PLC0415
 
