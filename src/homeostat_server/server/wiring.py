@@ -33,6 +33,7 @@ from homeostat_server.ingest.disk import SystemDisk
 from homeostat_server.ingest.intake import Intake
 from homeostat_server.ingest.intake_counts import IntakeCounts
 from homeostat_server.ingest.lag import LagAlarm
+from homeostat_server.ingest.mending import MendingSink
 from homeostat_server.ingest.pipeline import Pipeline, PipelineBounds
 from homeostat_server.ingest.place import SpoolLimits
 from homeostat_server.model.signal import Signal
@@ -253,11 +254,12 @@ def _build_pipeline(ground: Ground, store: TelemetryStore) -> Pipeline:
         gather_s=settings.spool_gather_ms / 1000,
         duplicates_window_s=settings.ingest_duplicates_window_s,
     )
+    disk = SystemDisk()
     pipeline = Pipeline(
         settings.spool_folder,
-        sink=store,
+        sink=MendingSink(store, disk=disk),
         bounds=PipelineBounds(node=settings.node, spool_bytes_max=settings.spool_bytes_max, limits=limits),
-        disk=SystemDisk(),
+        disk=disk,
         clock=ground.clock,
         telemetry=ground.telemetry,
     )
