@@ -112,6 +112,15 @@ class Pipeline:
             spool.start()
             self.committers[signal].start()
 
+    def probe(self) -> None:
+        """Find out whether requests of every signal could be made durable now.
+
+        Raises:
+            SpoolUnavailable: those of one could not; says why.
+        """
+        for spool in self.spools.values():
+            spool.probe()
+
     def stop(self, *, budget_s: float) -> bool:
         """Accept no more and store what is acknowledged, for at most `budget_s`; say whether nothing is left.
 

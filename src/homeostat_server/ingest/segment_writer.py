@@ -5,13 +5,12 @@ a power cut could bring a failed record back beside its second attempt.
 """
 
 import contextlib
-import errno
-import os
 from collections.abc import Callable, Sequence
 
 from homeostat_server.ingest.open_segment import OpenSegment
 from homeostat_server.ingest.pending import PendingRecord
 from homeostat_server.ingest.place import Place, SpoolLimits
+from homeostat_server.ingest.probing import check_space
 from homeostat_server.ingest.segment import SegmentNumbers
 from homeostat_server.model.segment import SealedSegment
 
@@ -60,7 +59,8 @@ class SegmentWriter:
             OSError: none of them is durable, nor ever will be by this attempt.
         """
         self.mend()
-        self._check_space(sum(record.size_bytes for record in records))
+        size_bytes = sum(record.size_bytes for record in records)
+        check_space(self._place, size_bytes=size_bytes, free_bytes_min=self._limits.free_bytes_min)
         now_s = self._place.clock.monotonic_s()
         if now_s - self._opened_s >= self._limits.segment_age_s_max:
             self.seal()
@@ -94,9 +94,3 @@ class SegmentWriter:
             segment, self._distrusted = self._distrusted, None
             if segment.durable_bytes:
                 self._on_sealed(segment.seal())
-
-    def _check_space(self, size_bytes: int) -> None:
-        """Leave the reserve alone: without it the engine could not store, and the spool would never empty."""
-        folder = self._place.folder
-        if self._place.disk.free_bytes(folder) - size_bytes < self._limits.free_bytes_min:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))

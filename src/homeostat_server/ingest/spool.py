@@ -28,6 +28,7 @@ from homeostat_server.ingest.duplicates import Duplicates
 from homeostat_server.ingest.observer import IngestObserver, SilentObserver
 from homeostat_server.ingest.pending import PendingRecord, PendingRecords, Receipt, pending_record
 from homeostat_server.ingest.place import Place, SpoolLimits
+from homeostat_server.ingest.probing import probe
 from homeostat_server.ingest.segment import SegmentNumbers, digest_of
 from homeostat_server.ingest.segment_queue import SegmentQueue
 from homeostat_server.ingest.segment_writer import SegmentWriter
@@ -325,6 +326,16 @@ class Spool:
             SpoolUnavailable: not done; try again later.
         """
         self._segments.quarantine(segment, reason=reason)
+
+    def probe(self) -> None:
+        """Find out whether a request could be made durable now.
+
+        Raises:
+            SpoolUnavailable: it could not; says why.
+        """
+        if not self._accepting:
+            raise SpoolUnavailable("write to the spool", value=self.signal, hint="It is closed, or its writer ended.")
+        probe(self._place, free_bytes_min=self._limits.free_bytes_min)
 
     def depth(self) -> Depth:
         """Return how much waits."""

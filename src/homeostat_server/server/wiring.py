@@ -284,6 +284,7 @@ def _build_health(
         return {"memory_bytes": statistics.memory_bytes, "rows": sum(size.rows for size in statistics.tables)}
 
     async def ask_spool() -> Mapping[str, Any]:
+        await asyncio.to_thread(pipeline.probe)
         depths = {name.value: spool.depth() for name, spool in pipeline.spools.items()}
         return {"waiting_bytes": {name: depth.size_bytes for name, depth in depths.items()}}
 
