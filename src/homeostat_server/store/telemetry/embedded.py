@@ -273,11 +273,11 @@ def _check_file(path: Path) -> None:
 def _open(folder: Path, config: Path, settings: Mapping[str, str | int], *, role: str | None = None) -> Session:
     try:
         return Session(folder, config, settings, role=role)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise _opening_error(folder, error) from error
 
 
-def _opening_error(folder: Path, error: RuntimeError) -> HomeostatError:
+def _opening_error(folder: Path, error: Exception) -> HomeostatError:
     if _is_locked(folder):
         return DataFolderLocked(
             "open the telemetry folder", value=str(folder), hint="Another process has it open; stop it or use --data."

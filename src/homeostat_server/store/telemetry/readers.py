@@ -44,7 +44,7 @@ class ReaderPool:
             try:
                 yield session
             finally:
-                # A question that failed leaves its session as it was: nothing in it can be changed.
+                # One that failed too: its session changes its connection by itself.
                 self._give_back(tenant, session)
         finally:
             self._turns.release()

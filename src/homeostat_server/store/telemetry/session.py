@@ -83,9 +83,14 @@ def _first_line(error: Exception) -> str:
 
 
 def escape_parameter(value: Parameter) -> Parameter:
-    """Return a parameter as the engine has to be given it: it reads bound text as if it stood in a TSV file."""
+    """Return a parameter as the engine has to be given it: it reads bound text as if it stood in a TSV file.
+
+    Raises:
+        UnicodeEncodeError: it is text that has no bytes.
+    """
     if not isinstance(value, str):
         return value
+    value.encode()
     return "".join(_ESCAPES.get(character, character) for character in value)
 
 
@@ -99,22 +104,37 @@ class Session:
             RuntimeError: as chdb says it; the caller knows what it means for the folder.
         """
         self._path = path
+        self._config = config
+        self._opening = ([] if role is None else [f"SET ROLE {role}"]) + [
+            f"SET {name} = {_shown(value)}" for name, value in settings.items()
+        ]
         self._lock = threading.Lock()
-        self._connection: _Connection | None = cast("_Connection", chdb.connect(f"{path}?config-file={config}"))
+        self._closed = False
+        self._connection: _Connection | None = self._connect()
+
+    def _connect(self) -> _Connection:
+        connection = cast("_Connection", chdb.connect(f"{self._path}?config-file={self._config}"))
         try:
-            if role is not None:
-                self._query(f"SET ROLE {role}")
-            for name, value in settings.items():
-                self._query(f"SET {name} = {_shown(value)}")
+            for statement in self._opening:
+                connection.query(statement, "TabSeparated", {})
         except RuntimeError:
-            self.close()
+            connection.close()
             raise
+        return connection
 
     def _query(self, sql: str, form: str = "TabSeparated", parameters: Mapping[str, object] | None = None) -> bytes:
         with self._lock:
-            if self._connection is None:
+            if self._closed:
                 raise RuntimeError("the store is closed")
-            return self._connection.query(sql, form, parameters or {}).bytes()
+            connection = self._connection = self._connection or self._connect()
+            try:
+                return connection.query(sql, form, parameters or {}).bytes()
+            except RuntimeError:
+                # After a question that failed while it ran, a connection answers the next one with nothing
+                # (chdb-core 26.9.0): a fresh one takes its place.
+                self._connection = None
+                connection.close()
+                raise
 
     def execute(self, sql: str) -> None:
         """Run a statement that needs room on the disk.
@@ -152,8 +172,9 @@ class Session:
             InvalidRequest: the engine does not understand or allow it.
             StoreUnavailable: the engine is closed.
         """
-        escaped = {name: escape_parameter(value) for name, value in parameters.items()}
         try:
+            sql.encode()
+            escaped = {name: escape_parameter(value) for name, value in parameters.items()}
             answer = self._query(sql, "ArrowStream", escaped)
         except RuntimeError as error:
             raise read_error(error) from error
@@ -167,6 +188,7 @@ class Session:
     def close(self) -> None:
         """Close the connection once no call runs on it; calling it again does nothing."""
         with self._lock:
+            self._closed = True
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
