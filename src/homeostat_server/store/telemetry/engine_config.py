@@ -120,6 +120,14 @@ def _config(users: Path, bounds: EngineBounds) -> str:
         "background_common_pool_size": 2,
         "background_move_pool_size": 1,
         "background_fetches_pool_size": 1,
+        # A replay takes back its rows by a mutation, and waits for it. One that finds both workers busy is looked at
+        # again after so many seconds; by default 10, and replays of a table then take up to 3 s each, now 0.3.
+        "background_processing_pool_thread_sleep_seconds": 1,
+        "background_processing_pool_thread_sleep_seconds_random_part": 0.05,
+        "background_processing_pool_thread_sleep_seconds_if_nothing_to_do": 0.05,
+        "background_processing_pool_task_sleep_seconds_when_no_work_min": 0.05,
+        "background_processing_pool_task_sleep_seconds_when_no_work_max": 2,
+        "background_processing_pool_task_sleep_seconds_when_no_work_random_part": 0.05,
         # Retention drops whole days, however large.
         "max_partition_size_to_drop": 0,
         "max_table_size_to_drop": 0,
