@@ -15,15 +15,22 @@ WHERE tenant = {tenant:String}
 LIMIT 1 BY source
 """.strip()
 
-TRACE_BOUNDS: Final = """
+ONE_TRACE: Final = "trace_id = unhex({trace_id:String})"
+"""The condition that a row is of one trace; a millisecond quicker than one of `SOME_TRACES`."""
+
+SOME_TRACES: Final = "trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {trace_ids:String}))), 16))"
+"""The condition that a row is of one of several traces, given as hexadecimal ids with commas between."""
+
+
+def trace_bounds(condition: str) -> str:
+    """Return the question for the first and the last second of traces; no trace is no row."""
+    return f"""
 SELECT toUnixTimestamp64Second(min(first_ts)) AS first_s, toUnixTimestamp64Second(max(last_ts)) AS last_s
 FROM telemetry.trace_bounds
-WHERE tenant = {tenant:String}
-    AND trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {trace_ids:String}))), 16))
+WHERE tenant = {{tenant:String}}
+    AND {condition}
 HAVING count() > 0
 """.strip()
-
-ONE_TRACE: Final = "trace_id = unhex({trace_id:String})"
 
 
 def during(first: str = "first_ns", last: str = "last_ns") -> str:

@@ -20,7 +20,8 @@ SERIES_FILTER = ["service = {service:String}", "series > {after:UInt64}"]
 
 STATEMENTS: dict[str, str] = {
     "sources": shared.SOURCES,
-    "trace_bounds": shared.TRACE_BOUNDS,
+    "trace_bounds": shared.trace_bounds(shared.ONE_TRACE),
+    "trace_bounds_of_some": shared.trace_bounds(shared.SOME_TRACES),
     "trace_span_count": traces.SPAN_COUNT,
     "trace_spans": traces.spans(after=False),
     "trace_spans_after": traces.spans(after=True),

@@ -16,7 +16,7 @@ from homeostat_server.query.rows import digits, integer, pairs, raw, text
 from homeostat_server.query.sources import Source, read_sources
 from homeostat_server.query.sql import ONE_TRACE
 from homeostat_server.query.times import NS_PER_S, TIME_NS_MAX
-from homeostat_server.query.traces.lookup import trace_bounds
+from homeostat_server.query.traces.lookup import bounds_of_trace
 from homeostat_server.query.values import Json, attributes_json, value_json
 from homeostat_server.query.window import SPAN_NS_MAX, Window
 from homeostat_server.store.ports import Parameter, Row, TelemetryStore
@@ -188,7 +188,7 @@ def parse_search(text_: str) -> str:
 
 def window_of_trace(store: TelemetryStore, *, tenant: Tenant, trace_id: str, otherwise: Window) -> Window:
     """Return where a trace's records are looked for when nobody says, the other window when the trace is not known."""
-    bounds = trace_bounds(store, tenant=tenant, trace_ids=[trace_id])
+    bounds = bounds_of_trace(store, tenant=tenant, trace_id=trace_id)
     if bounds is None:
         return otherwise
     start_ns = max(0, bounds[0] - AROUND_TRACE_NS)

@@ -15,7 +15,7 @@ from homeostat_server.query.page import Page
 from homeostat_server.query.rows import integer, raw, text, texts
 from homeostat_server.query.times import NS_PER_S
 from homeostat_server.query.traces import sql
-from homeostat_server.query.traces.lookup import trace_bounds
+from homeostat_server.query.traces.lookup import bounds_of_traces
 from homeostat_server.query.window import Window
 from homeostat_server.store.ports import Parameter, Row, TelemetryStore
 
@@ -192,7 +192,7 @@ def _slice_starts(start_ns: int, last_ns: int) -> Iterator[int]:
 
 def _summaries(store: TelemetryStore, *, tenant: Tenant, found: Sequence[_Match]) -> tuple[TraceSummary, ...]:
     trace_ids = [match.trace_id for match in found]
-    bounds = trace_bounds(store, tenant=tenant, trace_ids=trace_ids) if found else None
+    bounds = bounds_of_traces(store, tenant=tenant, trace_ids=trace_ids) if found else None
     if bounds is None:
         return ()
     parameters: dict[str, Parameter] = {

@@ -79,15 +79,25 @@ def find_trace(store: TelemetryStore, *, tenant: Tenant, trace_id: str) -> Store
     Raises:
         NotFound: the tenant has no span of it.
     """
-    bounds = trace_bounds(store, tenant=tenant, trace_ids=[trace_id])
+    bounds = bounds_of_trace(store, tenant=tenant, trace_id=trace_id)
     if bounds is None:
         raise not_found(trace_id)
     return StoredTrace(tenant=tenant, trace_id=trace_id, first_ns=bounds[0], last_ns=bounds[1])
 
 
-def trace_bounds(store: TelemetryStore, *, tenant: Tenant, trace_ids: Iterable[str]) -> tuple[int, int] | None:
+def bounds_of_trace(store: TelemetryStore, *, tenant: Tenant, trace_id: str) -> tuple[int, int] | None:
+    """Return the moments between which all spans of a trace start, None when there are no such spans."""
+    statement = shared.trace_bounds(shared.ONE_TRACE)
+    return _bounds(store.read(tenant, statement, {"tenant": tenant, "trace_id": trace_id}))
+
+
+def bounds_of_traces(store: TelemetryStore, *, tenant: Tenant, trace_ids: Iterable[str]) -> tuple[int, int] | None:
     """Return the moments between which all spans of these traces start, None when there are no such spans."""
-    rows = store.read(tenant, shared.TRACE_BOUNDS, {"tenant": tenant, "trace_ids": ",".join(trace_ids)})
+    statement = shared.trace_bounds(shared.SOME_TRACES)
+    return _bounds(store.read(tenant, statement, {"tenant": tenant, "trace_ids": ",".join(trace_ids)}))
+
+
+def _bounds(rows: list[Row]) -> tuple[int, int] | None:
     if not rows:
         return None
     first_s, last_s = integer(rows[0]["first_s"]), integer(rows[0]["last_s"])

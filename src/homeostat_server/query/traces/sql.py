@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from homeostat_server.query.sql import ONE_TRACE, also, during
+from homeostat_server.query.sql import ONE_TRACE, SOME_TRACES, also, during
 
 SPAN_COLUMNS: Final = """
     toUnixTimestamp64Nano(ts) AS start_ns, duration_ns, span_id, parent_span_id, trace_state, flags, name, kind,
@@ -33,7 +33,7 @@ SELECT trace_id, count() AS spans, countIf(status_code = 2) AS errors,
     tupleElement(root, 1) AS root_service, tupleElement(root, 2) AS root_operation
 FROM telemetry.spans
 WHERE {during()}
-    AND trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {{trace_ids:String}}))), 16))
+    AND {SOME_TRACES}
 GROUP BY trace_id
 """.strip()
 """A trace's root is its first span without a parent, its first span when none is without; `end_ns` is never before the
