@@ -19,7 +19,7 @@ from homeostat_server.exceptions import (
 )
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.signal import Signal
-from homeostat_server.model.tenant import Tenant
+from homeostat_server.model.tenant import Tenant, parse_tenant
 from homeostat_server.store.ports import Parameter, QueryLimits, RetentionDays, Row, StoreStatistics, TableSize
 from homeostat_server.store.telemetry.catalogue import CATALOGUE
 from homeostat_server.store.telemetry.engine_config import (
@@ -141,6 +141,8 @@ class EmbeddedStore:
 
     def _open_reader(self, tenant: str) -> Session:
         limits = self._limits
+        # Checked before, but a name that is none might be the engine's own, which sees all rows.
+        parse_tenant(tenant)
         settings: dict[str, str | int] = {
             **ARROW_SETTINGS,
             "max_threads": READER_THREADS_MAX,
