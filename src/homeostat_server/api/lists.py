@@ -11,8 +11,6 @@ from homeostat_server.query.sources import Source
 from homeostat_server.query.times import format_time
 from homeostat_server.query.window import Window
 
-PREFIX: Final = "/api/v1"
-
 TIME_FORMS: Final = "RFC 3339, or seconds, ms, µs or ns since 1970"
 
 EXAMPLE_TIME: Final = "2026-01-31T08:00:00.123456789Z"

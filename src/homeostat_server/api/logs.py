@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from homeostat_server.api.lists import (
     EXAMPLE_TRACE_ID,
-    PREFIX,
     Answer,
     Attributes,
     ListAnswer,
@@ -113,10 +112,10 @@ class LogsAnswer(ListAnswer):
 
 def logs_router(reading: Reading) -> APIRouter:
     """Return the route about logs."""
-    router = APIRouter(prefix=f"{PREFIX}/logs", tags=["logs"])
+    router = APIRouter(tags=["logs"])
     caller = Depends(reading.caller)
 
-    @router.get("", summary="List log records, newest first", response_model=LogsAnswer)
+    @router.get("/api/v1/logs", summary="List log records, newest first", response_model=LogsAnswer)
     async def logs(query: Annotated[LogsQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
         return await reading.answer("logs", partial(_logs, reading, principal, query))
 

@@ -8,7 +8,6 @@ from pydantic import Field
 from starlette.responses import Response
 
 from homeostat_server.api.lists import (
-    PREFIX,
     Answer,
     Attributes,
     ListAnswer,
@@ -110,15 +109,19 @@ class SeriesAnswer(ListAnswer):
 
 def metrics_router(reading: Reading) -> APIRouter:
     """Return the routes about metrics."""
-    router = APIRouter(prefix=f"{PREFIX}/metrics", tags=["metrics"])
+    router = APIRouter(tags=["metrics"])
     caller = Depends(reading.caller)
 
-    @router.get("", summary="List metrics with their newest points", response_model=MetricsAnswer)
+    @router.get("/api/v1/metrics", summary="List metrics with their newest points", response_model=MetricsAnswer)
     async def metrics(query: Annotated[MetricsQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
         return await reading.answer("metrics", partial(_metrics, reading, principal, query))
 
     # A path parameter: names of metrics may hold slashes.
-    @router.get("/{name:path}", summary="List a metric's series with their newest points", response_model=SeriesAnswer)
+    @router.get(
+        "/api/v1/metrics/{name:path}",
+        summary="List a metric's series with their newest points",
+        response_model=SeriesAnswer,
+    )
     async def series(
         name: Annotated[str, Path(examples=[EXAMPLE_METRIC])],
         query: Annotated[SeriesQuery, Query()],

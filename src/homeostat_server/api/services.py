@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from homeostat_server.api.lists import PREFIX, Answer, ListAnswer, Moment, WindowQuery, list_members
+from homeostat_server.api.lists import Answer, ListAnswer, Moment, WindowQuery, list_members
 from homeostat_server.api.reading import Reading
 from homeostat_server.model.identity import Principal
 from homeostat_server.query.cursor import NamePlace
@@ -94,16 +94,18 @@ class OperationsAnswer(ListAnswer):
 
 def services_router(reading: Reading) -> APIRouter:
     """Return the routes about services."""
-    router = APIRouter(prefix=f"{PREFIX}/services", tags=["services"])
+    router = APIRouter(tags=["services"])
     caller = Depends(reading.caller)
 
-    @router.get("", summary="List services with rate, errors and durations", response_model=ServicesAnswer)
+    @router.get(
+        "/api/v1/services", summary="List services with rate, errors and durations", response_model=ServicesAnswer
+    )
     async def services(query: Annotated[ServicesQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
         return await reading.answer("services", partial(_services, reading, principal, query))
 
     # A path parameter: service names may hold slashes.
     @router.get(
-        "/{service:path}/operations",
+        "/api/v1/services/{service:path}/operations",
         summary="List a service's operations with rate, errors and durations",
         response_model=OperationsAnswer,
     )

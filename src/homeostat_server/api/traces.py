@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from homeostat_server.api.lists import EXAMPLE_TRACE_ID, PREFIX, Answer, ListAnswer, Moment, WindowQuery, list_members
+from homeostat_server.api.lists import EXAMPLE_TRACE_ID, Answer, ListAnswer, Moment, WindowQuery, list_members
 from homeostat_server.api.reading import Reading
 from homeostat_server.model.identity import Principal
 from homeostat_server.model.otlp_json import to_otlp_json
@@ -95,14 +95,19 @@ class TraceQuery(BaseModel):
 
 def traces_router(reading: Reading) -> APIRouter:
     """Return the routes about traces."""
-    router = APIRouter(prefix=f"{PREFIX}/traces", tags=["traces"])
+    router = APIRouter(tags=["traces"])
     caller = Depends(reading.caller)
 
-    @router.get("", summary="List traces, newest first", response_model=TracesAnswer)
+    @router.get("/api/v1/traces", summary="List traces, newest first", response_model=TracesAnswer)
     async def list_(query: Annotated[TracesQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
         return await reading.answer("traces", partial(_list, reading, principal, query))
 
-    @router.get("/{trace_id}", summary="Give one trace as OTLP", response_class=Response, responses=TRACE_RESPONSES)
+    @router.get(
+        "/api/v1/traces/{trace_id}",
+        summary="Give one trace as OTLP",
+        response_class=Response,
+        responses=TRACE_RESPONSES,
+    )
     async def one(
         trace_id: Annotated[str, Path(description="32 hexadecimal digits", examples=[EXAMPLE_TRACE_ID])],
         query: Annotated[TraceQuery, Query()],
