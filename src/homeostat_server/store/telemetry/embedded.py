@@ -132,9 +132,11 @@ class EmbeddedStore:
             raise DataFolderUnusable(
                 "bring the telemetry folder's layout up to date", value=error.value, hint=error.hint
             ) from error
-        self._check_row_filters()
         for signal in Signal:
             self._writers[signal] = self._open_writer(_decoding(self._config, signal))
+        # After the writers: each probe is refused, which costs its session the connection, and with the last one the
+        # engine would stop and start again, ten times over.
+        self._check_row_filters()
 
     def _open_writer(self, decoding: Mapping[str, str | int] | None = None) -> Session:
         return _open(self._folder, self._config, {**WRITER_SETTINGS, **ARROW_SETTINGS, **(decoding or {})})
