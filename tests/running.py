@@ -13,6 +13,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 
+from homeostat_server.model.signal import Signal
 from tests.waiting import until
 
 HOMEOSTAT: Final = Path(sys.executable).with_name("homeostat")
@@ -137,7 +138,7 @@ class Platform:
 
     def waiting_segments(self) -> list[Path]:
         """Return the segments that are not stored yet."""
-        return sorted((self.data / "spool").glob("*/*.segment"))
+        return waiting_segments(self.data)
 
     def kill(self) -> None:
         """Kill it as a power cut would, but for the kernel's memory of files."""
@@ -157,6 +158,11 @@ class Platform:
         if self.is_running():
             self.ask_to_stop()
         return self.wait()
+
+
+def waiting_segments(data: Path) -> list[Path]:
+    """Return the segments in a data folder that are not stored yet; those in quarantine never will be."""
+    return sorted(path for signal_name in Signal for path in (data / "spool" / signal_name).glob("*.segment"))
 
 
 PROTOBUF: Final = {"Content-Type": "application/x-protobuf"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from homeostat_server.model.signal import Signal
 from tests.e2e.numbered import Tally, derived_disagreements, exemplar_tallies, tallies
 from tests.e2e.senders import Client
+from tests.running import waiting_segments
 from tests.stored_rows import StoredRows, stored_rows
 
 
@@ -42,7 +43,7 @@ def examine(data: Path, senders: Sequence[Client], *, derived: bool = True) -> V
     """Compare what clients remember with what a folder holds, once its process has ended."""
     verdict = Verdict(
         repeated=sum(client.ledger.repeated for client in senders),
-        left_in_spool=len(list((data / "spool").glob("*/*.segment"))),
+        left_in_spool=len(waiting_segments(data)),
         quarantined=len(list((data / "spool" / "quarantine").iterdir())),
     )
     with stored_rows(data) as stored:
