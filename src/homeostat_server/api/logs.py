@@ -61,7 +61,7 @@ class LogsQuery(WindowQuery):
     search: str | None = Field(
         None,
         max_length=SEARCH_LENGTH_MAX,
-        description="Words that are all in the body, in any order; upper and lower case differ",
+        description="Words that are all in the body, in any order; ASCII letters in any case",
         examples=["connection refused"],
     )
 

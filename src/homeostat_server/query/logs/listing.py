@@ -60,7 +60,7 @@ class LogFilter:
         trace_id: id of its trace, hexadecimal.
         span_id: id of its span, hexadecimal.
         severity_min: lowest number of its severity.
-        search: words that are all in its body, in any order and in this case.
+        search: words that are all in its body, in any order; ASCII letters in any case.
     """
 
     service: str | None = None

@@ -158,7 +158,7 @@ LOGS: Final = Table(
     order_by="(tenant, toStartOfFiveMinutes(ts), service, ts)",
     retention=Retention.PARTITION,
     indexes=(
-        Index("body", "body", "text(tokenizer = 'splitByNonAlpha')"),
+        Index("body", "body", "text(tokenizer = 'splitByNonAlpha', preprocessor = lower(body))"),
         ATTRIBUTE_INDEX,
         Index("trace_id", "trace_id", "bloom_filter(0.01)"),
         Index("ts", "ts", "minmax"),

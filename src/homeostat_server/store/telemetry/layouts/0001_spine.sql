@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS telemetry.logs
     `attributes` Map(LowCardinality(String), String) CODEC(ZSTD(3)),
     `attribute_kinds` LowCardinality(String) CODEC(ZSTD(1)),
     `dropped_attributes` UInt32 CODEC(ZSTD(1)),
-    INDEX body body TYPE text(tokenizer = 'splitByNonAlpha') GRANULARITY 1,
+    INDEX body body TYPE text(tokenizer = 'splitByNonAlpha', preprocessor = lower(body)) GRANULARITY 1,
     INDEX attribute_items arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes)) TYPE bloom_filter(0.025) GRANULARITY 1,
     INDEX trace_id trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX ts ts TYPE minmax GRANULARITY 1
