@@ -19,18 +19,23 @@ Scalar = str | bool | int | float
 Value = Scalar | bytes | list[str] | dict[str, Scalar]
 Attributes = dict[str, Value]
 
-VARINT_KEYS: Final = (
-    "app.queue.wait_us",
-    "db.response.returned_rows",
-    "http.request.body.size",
-    "http.response.body.size",
-    "messaging.kafka.offset",
-    "messaging.message.body.size",
-    "rpc.response.size",
-)
-"""Int attributes whose two-byte varint gets a fresh value in every copy."""
+VARINT_KEYS: Final[Mapping[str, bool]] = {
+    "app.queue.wait_us": False,
+    "http.request.body.size": False,
+    "http.response.body.size": False,
+    "messaging.kafka.offset": True,
+    "messaging.message.body.size": False,
+    "rpc.response.size": False,
+}
+"""Int attributes whose two-byte varint gets a fresh value in every copy, and whether it is a counter: any number.
+
+The others are sizes and waits, of which some are far more common.
+"""
 
 _ANY_VARINT: Final = 1_000
+_ROWS: Final = (1, 0, 20, 2, 10, 3, 50, 5, 4, 100, 25, 7, 12, 200, 500)
+"""Rows that statements return, the most usual first: one by its key, none, a page."""
+
 _PORTS: Final = {"postgresql": 5432, "redis": 6379, "mongodb": 27017, "elasticsearch": 9200, "clickhouse": 8123}
 _STATUS_OF_METHOD: Final = {"POST": 201, "DELETE": 204}
 
@@ -195,7 +200,7 @@ def _sql(node: Node, scene: Scene) -> Attributes:
         "server.address": f"{service.database}-{service.index % 5}.data.svc",
         "server.port": _PORTS[service.database],
         "network.peer.address": vocabulary.peer_address(service.database + str(service.index % 5)),
-        "db.response.returned_rows": _ANY_VARINT,
+        "db.response.returned_rows": vocabulary.skewed(scene.random, _ROWS),
     }
 
 

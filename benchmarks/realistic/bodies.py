@@ -4,11 +4,12 @@ Invariant: knows that an item has an instance and a place in time, not what it s
 `collector` bodies carry the instances of one node, as an agent Collector's batch processor sends them.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.realistic.fleet import Instance
 from benchmarks.realistic.slots import BodyTemplate, Scratch, Sections, VarintFinder
@@ -39,22 +40,22 @@ class Batch:
     """Hold the compiled bodies of one round."""
 
     templates: tuple[BodyTemplate, ...]
-    varints: int
-    """How many two-byte varints the bodies have together."""
+    counters: NDArray[np.bool_]
+    """One entry a two-byte varint of the bodies: whether it is a counter's value, not a size."""
 
     def scratch(self) -> Scratch:
         """Return a buffer that holds the largest body."""
         return Scratch(max(len(template.data) for template in self.templates))
 
 
-def compile_drafts(drafts: Sequence[Draft], sections: Sections, varint_keys: tuple[str, ...]) -> Batch:
-    """Find the slots of all drafts."""
-    finder = VarintFinder(varint_keys)
+def compile_drafts(drafts: Sequence[Draft], sections: Sections, varint_keys: Mapping[str, bool]) -> Batch:
+    """Find the slots of all drafts; of an attribute with a two-byte varint it is told whether it is a counter."""
+    finder = VarintFinder(tuple(varint_keys))
     templates = tuple(
         BodyTemplate.of(draft.data, items=draft.items, written=draft.written, sections=sections, varints=finder)
         for draft in drafts
     )
-    return Batch(templates, finder.found)
+    return Batch(templates, np.array([varint_keys[key] for key in finder.found], np.bool_))
 
 
 def gather(

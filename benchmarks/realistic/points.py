@@ -46,7 +46,7 @@ def batch_of(
     members = gather(owners, [float(one.instance) for one in series], items_per_body=items_per_body, style=style)
     scopes = [_SCOPE] * len(series)
     drafts = [_draft(series, by_instance_and_scope(body, owners, scopes), numbers) for body in members]
-    return compile_drafts(drafts, sections, ("no.such.key",))
+    return compile_drafts(drafts, sections, {"no.such.key": False})
 
 
 def _draft(

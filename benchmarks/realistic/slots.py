@@ -145,15 +145,16 @@ class VarintFinder:
     def __init__(self, keys: tuple[str, ...]) -> None:
         """Remember the attribute keys."""
         names = b"|".join(re.escape(key.encode()) for key in sorted(keys))
-        self._pattern = re.compile(rb"(?:" + names + rb")\x12\x03\x18([\x80-\xff][\x01-\x7f])", re.DOTALL)
-        self.found = 0
+        self._pattern = re.compile(rb"(" + names + rb")\x12\x03\x18([\x80-\xff][\x01-\x7f])", re.DOTALL)
+        self.found: list[str] = []
+        """The key of each place found, all bodies after one another."""
 
     def find(self, body: bytes) -> tuple[NDArray[np.int64], int]:
         """Return the offsets in the body and the pool index of the first of them."""
-        offsets = np.array([match.start(1) for match in self._pattern.finditer(body)], np.int64)
-        first = self.found
-        self.found += len(offsets)
-        return offsets, first
+        matches = list(self._pattern.finditer(body))
+        first = len(self.found)
+        self.found += [match[1].decode() for match in matches]
+        return np.array([match.start(2) for match in matches], np.int64), first
 
 
 class Scratch:

@@ -120,7 +120,7 @@ class SpanRound:
         columns = [names.trace_high, names.trace_low, names.spans, values.integers(when.starts)]
         columns += [values.integers(when.ends), values.integers(events), names.users, names.orders]
         columns += list(random_columns(source, self._sizes["R"], self._sizes["G"], self._sizes["D"]))
-        return Table(np.concatenate(columns), values.varints(source, self.batch.varints))
+        return Table(np.concatenate(columns), values.varints(source, self.batch.counters))
 
 
 def random_columns(source: np.random.Generator, words: int, numbers: int, amounts: int) -> tuple[values.Words, ...]:

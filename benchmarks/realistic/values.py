@@ -23,6 +23,10 @@ _EIGHT_DIGITS: Final = np.uint64(100_000_000)
 
 VARINT_MIN: Final = 128
 VARINT_MAX: Final = 16_383
+"""The numbers whose varint has two bytes."""
+
+_SIZES: Final = 4_096
+_SIZES_SEED: Final = 20_260_101
 
 
 def _mixed(words: Words) -> Words:
@@ -73,10 +77,24 @@ def users(random: np.random.Generator, count: int) -> Words:
     return (rank * _SCATTER) % _EIGHT_DIGITS
 
 
-def varints(random: np.random.Generator, count: int) -> NDArray[np.uint16]:
-    """Return varints of exactly two bytes, log-uniform, as little-endian words."""
-    span = np.log(VARINT_MAX / VARINT_MIN)
-    number = np.minimum(VARINT_MIN * np.exp(span * random.random(count)), VARINT_MAX).astype(np.uint16)
+def _common_sizes() -> NDArray[np.uint16]:
+    """Return sizes by how common they are: the same answers, pages and errors are sent again and again."""
+    source = np.random.Generator(np.random.SFC64(_SIZES_SEED))
+    median, spread = np.log(900.0), 1.0  # bytes or microseconds; two thirds are between 330 and 2,400
+    drawn = np.exp(median + spread * source.standard_normal(_SIZES))
+    sizes: NDArray[np.uint16] = np.clip(drawn, VARINT_MIN, VARINT_MAX).astype(np.uint16)
+    return sizes
+
+
+def varints(random: np.random.Generator, counters: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Return varints of exactly two bytes as little-endian words, one for each entry of `counters`.
+
+    Where that is true any number is as likely as another, as of a counter seen at any moment. Elsewhere they are sizes
+    and waits: log-normal, the most common ones most often (the rank is zipf-like, log-uniform, over 4,096 of them).
+    """
+    rank = np.floor(_SIZES ** random.random(len(counters))).astype(np.int64) - 1
+    number = _common_sizes()[rank]
+    number[counters] = random.integers(VARINT_MIN, VARINT_MAX + 1, int(counters.sum()), np.uint16)
     words: NDArray[np.uint16] = ((number & np.uint16(127)) | np.uint16(128)) | (
         (number >> np.uint16(7)) << np.uint16(8)
     )

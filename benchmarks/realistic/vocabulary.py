@@ -6,7 +6,7 @@ Invariant: knows no signal; every draw takes its randomness as an argument.
 import itertools
 import random
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 USER_AGENTS: Final = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
@@ -39,14 +39,15 @@ METHODS_OF_FAILURE: Final = (
     ("KeyError", "'price_{port}'"),
     ("ResourceExhausted", "pool of {peer} exhausted: {port} of {port} in use"),
 )
+Word = TypeVar("Word", str, int)
 _PREFIXES: Final = 4_000
 _WEIGHTS: Final[dict[int, list[float]]] = {
     size: list(itertools.accumulate(1.0 / (1 + rank) ** 1.1 for rank in range(size))) for size in range(1, 21)
 }
 
 
-def skewed(source: random.Random, words: Sequence[str]) -> str:
-    """Draw one of at most twenty words, the first ones most often (zipf, exponent 1.1)."""
+def skewed(source: random.Random, words: Sequence[Word]) -> Word:
+    """Draw one of at most twenty words or numbers, the first ones most often (zipf, exponent 1.1)."""
     return source.choices(words, cum_weights=_WEIGHTS[len(words)])[0]
 
 

@@ -154,15 +154,23 @@ def test_attributes_are_ten_on_average_and_of_every_kind(spans: list[Found]) -> 
     }  # fmt: skip
 
 
+def whole_numbers(spans: list[Found], key: str) -> Counter[int]:
+    """Return how often each value of an int attribute occurs."""
+    return Counter(item.value.int_value for _, span in spans for item in span.attributes if item.key == key)
+
+
 def test_values_vary_between_rounds_and_are_skewed(spans: list[Found]) -> None:
-    """User ids are many, some frequent; sizes vary where their template is the same."""
+    """User ids are many, some frequent; sizes too; offsets are evenly any number."""
     users = Counter(item.value.string_value for _, span in spans for item in span.attributes if item.key == "user.id")
     assert len(users) > 1000
     assert users.most_common(1)[0][1] > 20 * users.total() / len(users)
-    sizes = {item.value.int_value for _, span in spans for item in span.attributes if item.key.endswith("body.size")}
-    assert len(sizes) > 5000
-    assert min(sizes) >= 128
-    assert max(sizes) <= 16_383
+    sizes = whole_numbers(spans, "http.response.body.size")
+    assert len(sizes) > 1000
+    assert sum(count for _, count in sizes.most_common(20)) > 0.2 * sizes.total()
+    offsets = whole_numbers(spans, "messaging.kafka.offset")
+    assert len(offsets) > 0.8 * offsets.total()
+    assert min(*sizes, *offsets) >= 128
+    assert max(*sizes, *offsets) <= 16_383
 
 
 def test_resources_have_eight_to_ten_attributes(bodies: list[realistic.Body]) -> None:
