@@ -38,7 +38,8 @@ def parse_partition(table: str, text: str) -> Partition | None:
 
 def is_expired(partition: Partition, now_s: int, days: RetentionDays) -> bool:
     """Say whether every row of a partition was received longer ago than its class is kept."""
-    kept_days = days.valued if partition.retention == "valued" or _is_derived(partition.table) else days.ordinary
+    of_class = days.valued if partition.retention == "valued" else days.ordinary
+    kept_days = days.longest if _is_derived(partition.table) else of_class
     oldest = datetime.fromtimestamp(now_s, UTC) - timedelta(days=kept_days)
     return partition.day < oldest.strftime("%Y%m%d")
 
