@@ -76,7 +76,9 @@ REFUSED_FUNCTIONS: Final = frozenset(
     {
         # the host: files, disks, names, settings, certificates
         "authenticateduser",
+        "authuser",
         "buildid",
+        "connection_id",
         "connectionid",
         "currenthandler",
         "currentrequesturl",
@@ -107,6 +109,7 @@ REFUSED_FUNCTIONS: Final = frozenset(
         "hascolumnintable",
         "joinget",
         "joingetornull",
+        "pg_table_is_visible",
         "pgtableisvisible",
         # which granules other tenants' rows lie in
         "indexhint",
