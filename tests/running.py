@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -194,3 +194,19 @@ def running(
     finally:
         if platform.is_running():
             platform.kill()
+
+
+def create_key(data: Path, *, tenant: str, scopes: Sequence[str] = ("ingest",)) -> str:
+    """Make an API key as a person would, beside a running process or before it starts, and return its token."""
+    words = [word for scope in scopes for word in ("--scope", scope)]
+    return _key("create", "--data", str(data), "--tenant", tenant, *words)
+
+
+def revoke_key(data: Path, token: str) -> None:
+    """Revoke an API key as a person would."""
+    _key("revoke", "--data", str(data), token)
+
+
+def _key(*words: str) -> str:
+    done = subprocess.run([HOMEOSTAT, "key", *words], check=True, capture_output=True, text=True, timeout=START_S)
+    return done.stdout.strip()
