@@ -32,6 +32,9 @@ CONTENT_CODES: Final = frozenset({6, 26, 27, 32, 33, 53, 69, 70, 117, 128, 131, 
 """What the engine says of bytes that it cannot read as the schema tells: no later attempt will do better. Every other
 code (no space, memory, too many parts, an unreadable file, a schema that is not there) may pass."""
 
+INVALID_CONTENT: Final = "Invalid protobuf data"
+"""What it says, under a code that also means other things, of a oneof with two members set."""
+
 OWN_FILES: Final = "MergeTree"
 """Stands in the message when the bytes that cannot be read are the engine's own, not a segment's."""
 
@@ -71,7 +74,7 @@ def read_error(error: Exception) -> HomeostatError:
 def write_error(error: Exception) -> HomeostatError:
     """Return what a failed statement means to who wrote."""
     code, text = engine_code(error), _first_line(error)
-    if code in CONTENT_CODES and OWN_FILES not in text:
+    if (code in CONTENT_CODES or INVALID_CONTENT in text) and OWN_FILES not in text:
         return SegmentRejected("store a segment", value=text, hint="The engine cannot decode it.")
     return StoreUnavailable(
         "write to the telemetry store", value=text, hint="It is tried again; check disk and memory."
