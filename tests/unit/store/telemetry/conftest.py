@@ -24,9 +24,7 @@ def open_store(
     configure: Callable[[Path, EngineBounds], Path] = write_engine_config,
 ) -> EmbeddedStore:
     """Open a store on the embedded engine."""
-    return EmbeddedStore(
-        folder, bounds=BOUNDS, limits=LIMITS, readers_max=4, retention=retention, configure=configure
-    )
+    return EmbeddedStore(folder, bounds=BOUNDS, limits=LIMITS, readers_max=4, retention=retention, configure=configure)
 
 
 class OpenStore(Protocol):

@@ -80,7 +80,8 @@ def test_functions_of_the_kinds_that_reach_out_are_refused(engine: Session) -> N
     """All of them but those that are named here."""
     listed = ", ".join(f"'{kind}'" for kind in WATCHED)
     watched = names(
-        engine, f"SELECT name FROM system.functions WHERE categories IN ({listed}) AND NOT is_aggregate AND alias_to = ''"
+        engine,
+        f"SELECT name FROM system.functions WHERE categories IN ({listed}) AND NOT is_aggregate AND alias_to = ''",
     )
     assert len(watched) > 80
     assert {name for name in watched if not is_refused(name)} == HARMLESS

@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from google.protobuf.message import Message
@@ -111,7 +112,7 @@ def test_a_retry_after_any_failure_is_exact(opening: OpenStore, folder: Path, si
     for step in range(len(INSERTS[signal])):
         tenant = f"failed-{step}"
         segment = segment_of(folder, tenant, signal, number=next(numbers))
-        store._writers[signal] = Failing(writer, statements=step)  # type: ignore[assignment] - all that is asked of it
+        store._writers[signal] = cast("Session", Failing(writer, statements=step))
         with pytest.raises(StoreUnavailable):
             store.insert_segment(segment)
         store._writers[signal] = writer
