@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_version_is_refused_and_closed(database: StateDatabase, tmp_path: Path) -> None:
     """The database of a newer release is not touched."""
     with database.write() as connection:
-        connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ('9999')"))  # noqa: S608 - a constant
+        connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ('9999')"))
     with pytest.raises(MigrationMismatch, match="9999"):
         open_state(default_state_dsn(tmp_path / "new" / "data"))
 
