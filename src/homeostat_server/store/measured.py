@@ -33,17 +33,19 @@ class MeasuredStore:
     def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
         """Answer a question; see the port."""
         began_s = time.monotonic()
-        outcome = "ok"
+        outcome = "internal"
         try:
             with self._tracer.start_as_current_span("SELECT", kind=SpanKind.CLIENT) as span:
                 span.set_attribute(DB_SYSTEM_NAME, "clickhouse")
                 span.set_attribute(DB_QUERY_TEXT, sql)
-                return self._store.read(tenant, sql, parameters)
+                rows = self._store.read(tenant, sql, parameters)
+            outcome = "ok"
         except HomeostatError as error:
             outcome = error.code
             raise
         finally:
             self._seconds.labels(outcome).observe(time.monotonic() - began_s)
+        return rows
 
     def statistics(self) -> StoreStatistics:
         """Say how much there is; see the port."""

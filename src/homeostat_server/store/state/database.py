@@ -27,6 +27,9 @@ CONNECTIONS_MAX: Final = 8
 
 _WRITES: Final = "homeostat_writes"
 
+_PINGS: Final = {"sqlite": "SELECT count(*) FROM sqlite_master"}
+"""What makes a database look at its file; SQLite answers `SELECT 1` without."""
+
 
 class StateDatabase:
     """Give out transactions on the state database; safe to share between threads."""
@@ -66,7 +69,7 @@ class StateDatabase:
     def ping(self) -> None:
         """Raise StateUnavailable when the database cannot answer now."""
         with self.read() as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(text(_PINGS.get(connection.dialect.name, "SELECT 1")))
 
     def close(self) -> None:
         """Close all connections; the object can be used again and would connect anew."""
