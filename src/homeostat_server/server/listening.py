@@ -30,11 +30,19 @@ def bind(address: Address) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((address.host, address.port))
+        return _bound(family, address)
     except OSError as error:
         raise _unavailable(address, error.strerror or str(error), "--http") from error
+
+
+def _bound(family: int, address: Address) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address.host, address.port))
+    except OSError:
+        bound.close()
+        raise
     return bound
 
 
@@ -67,6 +75,7 @@ class HttpServer:
         """Prepare; nothing is accepted before `start`."""
         config = uvicorn.Config(
             app,
+            interface="asgi3",
             http="httptools",
             ws="none",
             lifespan="off",
@@ -82,13 +91,21 @@ class HttpServer:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Accept connections from here on."""
+        """Accept connections from here on.
+
+        Raises:
+            AddressUnavailable: somebody who bound the same address listened first.
+        """
+        host, port = self._bound.getsockname()[:2]
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._bound]), name="http")
         began = asyncio.create_task(self._server.began.wait())
         await asyncio.wait({self._serving, began}, return_when=asyncio.FIRST_COMPLETED)
         began.cancel()
         if self._serving.done():
-            await self._serving
+            try:
+                await self._serving
+            except OSError as error:
+                raise _unavailable(Address(host, port), error.strerror or str(error), "--http") from error
 
     async def stop(self) -> None:
         """Finish what is under way, then close."""

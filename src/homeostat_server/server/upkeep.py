@@ -15,18 +15,29 @@ from homeostat_server.store.ports import StoreStatistics, TelemetryStore
 _LOG: Final = logging.getLogger(__name__)
 
 EVERY_S: Final = 10.0
+_NANOSECONDS_PER_SECOND: Final = 1_000_000_000
 RETENTION_EVERY: Final = 360
-"""Rounds: once an hour is often enough for days."""
+"""Rounds from one success to the next attempt: once an hour is often enough for days."""
 
 
 class Upkeep:
     """Run the rounds of one process."""
 
-    def __init__(self, store: TelemetryStore, *, alarm: LagAlarm, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        store: TelemetryStore,
+        *,
+        alarm: LagAlarm,
+        clock: Clock,
+        telemetry: Telemetry,
+        every_s: float = EVERY_S,
+    ) -> None:
         """Begin with no figures."""
         self._store = store
         self._alarm = alarm
         self._clock = clock
+        self._every_s = every_s
+        self._rounds_to_retention = 0
         self._statistics = StoreStatistics(memory_bytes=0, tables=())
         self._running: asyncio.Task[None] | None = None
         self._dropped = telemetry.counter(
@@ -66,19 +77,22 @@ class Upkeep:
             await asyncio.gather(self._running, return_exceptions=True)
 
     async def _rounds(self) -> None:
-        number = 0
         while True:
-            await self.round(number)
-            number += 1
-            await asyncio.sleep(EVERY_S)
+            await self.round()
+            await asyncio.sleep(self._every_s)
 
-    async def round(self, number: int) -> None:
-        """Do what is due in this round."""
+    async def round(self) -> None:
+        """Do what is due; what fails is due again in the next round."""
         self._alarm.look()
         try:
-            if number % RETENTION_EVERY == 0:
-                now_s = self._clock.now_ns() // 1_000_000_000
+            if self._rounds_to_retention <= 0:
+                now_s = self._clock.now_ns() // _NANOSECONDS_PER_SECOND
                 self._dropped.inc(await asyncio.to_thread(self._store.drop_expired, now_s))
+                self._rounds_to_retention = RETENTION_EVERY
+            self._rounds_to_retention -= 1
             self._statistics = await asyncio.to_thread(self._store.statistics)
         except HomeostatError as error:
             _LOG.warning("upkeep failed and is tried again: %s", error)
+        except Exception:
+            # A border: without rounds the disk would fill up and nobody would hear of late rows.
+            _LOG.exception("upkeep failed and is tried again")

@@ -112,8 +112,11 @@ def serve(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings, *, began_s: float) -> int:
-    stopping = _stop_signal()
-    ground = Ground(
+    return await run(_ground(settings), stopping=_stop_signal(), began_s=began_s)
+
+
+def _ground(settings: Settings) -> Ground:
+    return Ground(
         settings=settings,
         clock=SystemClock(),
         telemetry=Telemetry(),
@@ -121,6 +124,14 @@ async def _serve(settings: Settings, *, began_s: float) -> int:
         lifecycle=Lifecycle(),
         self_traces=_self_traces(settings),
     )
+
+
+async def run(ground: Ground, *, stopping: asyncio.Event, began_s: float) -> int:
+    """Start everything, say so, wait until it should stop, stop everything; return the exit code.
+
+    Raises:
+        StartError: it cannot start as it is set up; nothing is left running.
+    """
     try:
         platform = await _assemble(ground)
         await ground.lifecycle.start()
@@ -374,6 +385,7 @@ def _build_reception(ground: Ground, *, authenticator: Authenticator, pipeline: 
     admission = Admission(
         bytes_max=settings.ingest_inflight_bytes_max, requests_max=settings.ingest_requests_max, telemetry=telemetry
     )
+    ground.lifecycle.add(Component(name="intake", stop=in_thread(intake.close)))
     return Reception(
         authenticator=authenticator,
         admission=admission,
