@@ -184,7 +184,8 @@ class Session:
         except UnicodeEncodeError as error:
             raise InvalidRequest("answer a query", value=ascii(error.object), hint="It is not Unicode text.") from error
         if not answer:
-            return []
+            # No rows still come with their columns; nothing at all is the engine's fault, not an answer.
+            raise StoreUnavailable("answer a query", value="the engine gave nothing")
         with pa.ipc.open_stream(pa.py_buffer(answer)) as stream:
             return cast("list[Row]", stream.read_all().to_pylist())
 
