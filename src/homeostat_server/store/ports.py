@@ -74,7 +74,7 @@ class TelemetryStore(Protocol):
 
         Raises:
             StoreUnavailable: not now (disk full, engine closed or out of memory); the same segment may pass later.
-            SegmentRejected: never; the engine cannot decode this content.
+            SegmentRejected: never; the engine cannot decode this content. No item of it is left behind.
         """
         ...
 
@@ -86,7 +86,8 @@ class TelemetryStore(Protocol):
 
         Raises:
             QueryLimit: the query reached one of its bounds; nothing of the answer is given.
-            InvalidRequest: the engine does not understand the query or refuses it to a reader.
+            InvalidRequest: the engine does not understand the query, or it is not one SELECT over the telemetry tables
+                that a reader may ask (no SETTINGS, FORMAT, EXPLAIN, system tables or functions that reach out).
             StoreUnavailable: too many queries are running, or the store is closed.
         """
         ...
