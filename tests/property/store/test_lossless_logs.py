@@ -73,7 +73,7 @@ SQL = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=2))
 def test_log_records_come_back_as_they_were_sent(engine: Engine, requests: list[ExportLogsServiceRequest]) -> None:
     """Every field, the body's kind and content, and which of three times the row is filed under."""

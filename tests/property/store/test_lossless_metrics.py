@@ -167,7 +167,7 @@ def stored_exemplars(example: Example, series: dict[int, Canonical]) -> Iterator
         )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(request=metric_requests())
 def test_metrics_come_back_as_they_were_sent(engine: Engine, request: ExportMetricsServiceRequest) -> None:
     """Every field of every point of every kind, whole numbers exactly, and what is not set as not set."""

@@ -103,7 +103,7 @@ BOUNDS_SQL = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=2))
 def test_spans_come_back_as_they_were_sent(engine: Engine, requests: list[ExportTraceServiceRequest]) -> None:
     """Every field of every span, event, link, resource and scope, with the kinds of values, their order and doubles."""
