@@ -125,7 +125,7 @@ REFUSED: Final = {
         "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "SELECT * FROM '/etc/passwd'",
         "SELECT * FROM `/etc/passwd`",
-        "WITH \"/etc/passwd\" AS (SELECT 1) SELECT * FROM \"/etc/passwd\"",
+        'WITH "/etc/passwd" AS (SELECT 1) SELECT * FROM "/etc/passwd"',
         "SELECT * FROM filesystem('/etc')",
         "SELECT * FROM fileCluster('default', '/etc/passwd', 'LineAsString')",
         "DESCRIBE TABLE file('/etc/passwd', 'LineAsString')",
