@@ -27,7 +27,8 @@ _READY: Final = re.compile(r"is ready after .*?: (https?)://\S+?:(\d+) .*gRPC on
 class Launch:
     """Say how a process is started: on which data, with which settings, and as whom.
 
-    `measured` lets coverage look inside; a process that will be killed loses that anyway, and starts faster without.
+    `measured` lets coverage look inside; a process that will be killed loses that anyway, one of another user cannot
+    write it down, and each starts faster without.
     """
 
     data: Path

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, open_folder: P
     open_folder.chmod(0o555)
     before = sorted(open_folder.rglob("*"))
     with as_nobody(open_folder) as prefix:
-        said = refused(Launch(data=tmp_path / "started", settings={"data": data}, prefix=prefix))
+        said = refused(Launch(data=tmp_path / "started", settings={"data": data}, prefix=prefix, measured=False))
     assert f"cannot write to the data folder: {data}\n" in said
     assert "Permission denied. Make it writable for this user" in said
     assert sorted(open_folder.rglob("*")) == before
@@ -117,7 +117,7 @@ def test_a_spool_that_cannot_be_written_is_retried(open_folder: Path) -> None:
     """While the spool's folder is closed to it, senders are told why and to come back; then it goes on by itself."""
     data = open_folder / "data"
     data.mkdir()
-    with as_nobody(data) as prefix, running(data, prefix=prefix, spool_gather_ms=0) as platform:
+    with as_nobody(data) as prefix, running(data, prefix=prefix, measured=False, spool_gather_ms=0) as platform:
         bodies = [numbered_body(Signal.LOGS, number=number, items=1, service="a").data for number in (10, 11)]
         assert platform.post("logs", bodies[0]).status == 200
         platform.wait_until_stored()
