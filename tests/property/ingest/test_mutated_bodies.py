@@ -88,7 +88,7 @@ def take_in(raw: RawBody, signal: Signal) -> bool:
 
 def run_campaign(seed: int, bodies: int) -> None:
     """Mutate bodies of each signal in both formats; every one has to end in one of the outcomes."""
-    random = Random(seed)  # noqa: S311 - the same bodies in every run
+    random = Random(seed)
     let_in = 0
     for number_of_body in range(bodies):
         signal = tuple(Signal)[number_of_body % 3]
