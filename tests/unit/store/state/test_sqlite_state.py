@@ -11,7 +11,8 @@ from sqlalchemy import Connection, event, text
 from homeostat_server.exceptions import DataFolderUnusable, MigrationMismatch, StateUnavailable
 from homeostat_server.store.state.database import StateDatabase, connect_state
 from homeostat_server.store.state.dsn import default_state_dsn, parse_state_dsn
-from homeostat_server.store.state.migration import VERSION_TABLE, migrate_state, open_state
+from homeostat_server.store.state.migration import migrate_state, open_state
+from homeostat_server.store.state.tables import VERSION_TABLE
 
 
 @pytest.fixture
