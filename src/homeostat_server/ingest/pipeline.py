@@ -41,6 +41,7 @@ class Pipeline:
         self, root: Path, *, sink: SegmentSink, bounds: PipelineBounds, disk: Disk, clock: Clock, telemetry: Telemetry
     ) -> None:
         """Touch nothing yet."""
+        self._clock = clock
         jitter = random.SystemRandom().random
         numbers = SegmentNumbers(clock=clock, node=bounds.node)
         budget = SpoolBudget(size_bytes_max=bounds.spool_bytes_max)
@@ -128,5 +129,8 @@ class Pipeline:
         """
         for spool in self.spools.values():
             spool.close()
-        emptied = [committer.stop(budget_s=budget_s) for committer in self.committers.values()]
+        deadline_s = self._clock.monotonic_s() + budget_s
+        emptied = [
+            committer.stop(budget_s=deadline_s - self._clock.monotonic_s()) for committer in self.committers.values()
+        ]
         return all(emptied)

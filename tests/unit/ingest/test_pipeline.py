@@ -7,11 +7,13 @@ import pytest
 from homeostat_server.exceptions import DataFolderUnusable, InvalidRequest, SpoolUnavailable, StoreUnavailable
 from homeostat_server.ingest.disk import SystemDisk
 from homeostat_server.ingest.pipeline import GATHER_S_MAX, GATHER_S_MIN, Pipeline
+from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.signal import Signal
 from homeostat_server.model.tenant import DEFAULT_TENANT
 from homeostat_server.runtime.clock import SystemClock
 from homeostat_server.runtime.knobs import Knobs
 from homeostat_server.runtime.telemetry import Telemetry
+from homeostat_server.runtime.testing import ManualClock
 from homeostat_server.store.testing import MemoryStore
 from tests.pipelines import BOUNDS, SimulatedPipeline
 from tests.waiting import until
@@ -60,6 +62,32 @@ def test_what_cannot_be_stored_waits_for_the_next_start(tmp_path: Path) -> None:
         until(lambda: store.segments)
     [segment] = store.segments.values()
     assert (segment.signal, segment.replay, segment.records) == (Signal.LOGS, True, 1)
+
+
+class SlowStore(MemoryStore):
+    """Take ten seconds for each segment."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        """Let time pass on this clock."""
+        super().__init__()
+        self._clock = clock
+
+    def insert_segment(self, segment: SealedSegment) -> None:
+        """Store it, late."""
+        self._clock.advance(10)
+        super().insert_segment(segment)
+
+
+def test_the_signals_share_the_time_to_stop() -> None:
+    """Three slow signals take no longer than one budget and the insert that is under way at its end."""
+    clock = ManualClock()
+    run = SimulatedPipeline(clock=clock, store=SlowStore(clock)).recover()
+    for signal in Signal:
+        run.acknowledge(signal, b"x")
+    began_s = clock.monotonic_s()
+    assert not run.pipeline.stop(budget_s=15)
+    assert clock.monotonic_s() - began_s == 20
+    assert len(run.store.segments) == 2
 
 
 def test_a_stopped_pipeline_accepts_nothing() -> None:
