@@ -1,7 +1,9 @@
 """The pages of this repository, the examples on them, and what the code declares that pages have to name."""
 
 import ast
+import itertools
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,9 @@ from typing import Final
 from tools.sources import ROOT, Source, dotted_name, tracked_files
 
 _FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BETWEEN_COMMANDS: Final = ";|&\n"
+_IS_ASSIGNMENT: Final = re.compile(r"\w+=\S*").fullmatch
+_METRIC: Final = re.compile(r"homeostat_[a-z0-9_]+")
 _ROUTE_VERBS: Final = {"get", "post", "put", "patch", "delete", "head", "options", "websocket", "api_route"}
 _GENERIC_VERBS: Final = {"Route", "Mount", "WebSocketRoute", "add_route", "add_api_route", "mount"}
 
@@ -45,14 +50,21 @@ def code_blocks(document: Document) -> Iterator[CodeBlock]:
 
 
 def shell_commands(block: CodeBlock) -> Iterator[list[str]]:
-    """Yield the commands of a shell example as words; a line that ends in a backslash goes on in the next."""
-    for line in block.text.replace("\\\n", " ").splitlines():
-        for command in re.split(r"&&|\|\||;|\|", line.partition(" #")[0]):
-            words = command.split()
-            while words and re.fullmatch(r"\w+=\S*", words[0]):
-                words.pop(0)
-            if words and not words[0].startswith("#"):
-                yield words
+    """Yield the commands of a shell example as words; what is quoted is one word, however many lines it has."""
+    text = re.sub(r"(^|\s)#.*$", "", block.text.replace("\\\n", " "), flags=re.MULTILINE)
+    # What fills a variable is a command as well.
+    text = re.sub(r"^\w+=\$\((.*)\)$", r"\1", text, flags=re.MULTILINE)
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=_BETWEEN_COMMANDS)
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
+    words: list[str] = []
+    for token in (*lexer, "\n"):
+        if not set(token) <= set(_BETWEEN_COMMANDS):
+            words.append(token)
+        elif command := list(itertools.dropwhile(_IS_ASSIGNMENT, words)):
+            words = []
+            yield command
+        else:
+            words = []
 
 
 def rooms(root: Path = ROOT) -> tuple[str, ...]:
@@ -70,6 +82,20 @@ def knob_names(sources: Iterable[Source]) -> tuple[str, ...]:
         if isinstance(call, ast.Call) and dotted_name(call.func).endswith("Knob")
         for keyword in call.keywords
         if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
+    )
+
+
+def metric_names(sources: Iterable[Source]) -> tuple[str, ...]:
+    """Return the names of the self-metrics: literals of their form in modules that see the registry."""
+    declaring = [source for source in sources if source.path.startswith("src/") and _sees_telemetry(source)]
+    literals = [node.value for source in declaring for node in ast.walk(source.tree) if isinstance(node, ast.Constant)]
+    return tuple(sorted({text for text in literals if isinstance(text, str) and _METRIC.fullmatch(text)}))
+
+
+def _sees_telemetry(source: Source) -> bool:
+    return any(
+        isinstance(node, ast.ImportFrom) and node.module == "homeostat_server.runtime.telemetry"
+        for node in ast.walk(source.tree)
     )
 
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from homeostat_server.runtime.settings import SETTINGS
-from tools.documents import documents, knob_names, rooms, routes
+from tools.documents import documents, knob_names, metric_names, rooms, routes
 from tools.generated_docs import pages
 from tools.sources import ROOT, python_sources
 
@@ -32,11 +32,16 @@ def test_every_room_says_its_invariant_and_what_is_absent(room: str) -> None:
     assert "**Absent.**" in body
 
 
-@pytest.mark.parametrize(
-    ("page", "names"), [("docs/knobs.md", knob_names(python_sources())), ("docs/api.md", routes(python_sources()))]
-)
+DECLARED = {
+    "docs/knobs.md": knob_names(python_sources()),
+    "docs/api.md": routes(python_sources()),
+    "docs/operations.md": metric_names(python_sources()),
+}
+
+
+@pytest.mark.parametrize(("page", "names"), DECLARED.items(), ids=DECLARED)
 def test_a_page_names_everything_that_the_code_declares(page: str, names: tuple[str, ...]) -> None:
-    """Each knob is on its page, and so is each path of the API."""
+    """Each knob is on its page, and so is each path of the API and each metric of the process about itself."""
     text = DOCUMENTS.get(page, "")
     assert [name for name in names if f"`{name}`" not in text and f" {name}`" not in text] == []
 
@@ -46,6 +51,13 @@ def test_variables_on_a_page_are_settings(path: str) -> None:
     """A variable that a page names is one that the server reads."""
     known = {setting.variable for setting in SETTINGS}
     assert set(re.findall(r"\bHOMEOSTAT_[A-Z][A-Z_]*[A-Z]\b", DOCUMENTS[path])) <= known
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_metrics_on_a_page_are_declared(path: str) -> None:
+    """A metric that a page names is one that the process has; a page may name a part of a histogram."""
+    named = set(re.findall(r"`(homeostat_[a-z_]+_[a-z]+)`", DOCUMENTS[path])) - {"homeostat_server"}
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in named} <= set(DECLARED["docs/operations.md"])
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from homeostat.cli import main
 from homeostat_server.runtime.settings import SETTINGS_BY_NAME
@@ -20,7 +21,7 @@ BLOCKS = [block for document in documents() for block in code_blocks(document)]
 SEARCH_PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
 BUILTINS = {"cd", "export", "source", "."}
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-ELSEWHERE = {"docker", "curl", "openssl", "opentelemetry-instrument"}
+ELSEWHERE = {"docker", "curl", "openssl", "opentelemetry-instrument", "opentelemetry-bootstrap"}
 """Programs that a reader has or is told to get; they need not be on the machine that runs the tests."""
 
 
@@ -84,3 +85,9 @@ def test_a_settings_example_names_settings(block: CodeBlock) -> None:
 def test_a_json_example_is_json(block: CodeBlock) -> None:
     """It can be pasted."""
     json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_a_yaml_example_is_yaml(block: CodeBlock) -> None:
+    """It can be pasted into a file."""
+    assert isinstance(yaml.safe_load(block.text), dict)

@@ -1,4 +1,4 @@
-from tools.documents import CodeBlock, Document, code_blocks, knob_names, routes, shell_commands
+from tools.documents import CodeBlock, Document, code_blocks, knob_names, metric_names, routes, shell_commands
 from tools.sources import parse
 
 
@@ -18,6 +18,27 @@ def test_shell_commands_are_split_into_words() -> None:
         ["cat", "f"],
         ["grep", "x"],
     ]
+
+
+def test_a_quoted_word_may_have_lines_and_a_variable_a_command() -> None:
+    """A body over several lines is one argument, and what fills a variable is checked like any command."""
+    text = 'curl -d \'{"a": [\n  1; 2]}\' http://a\nKEY=$(homeostat key create --tenant acme)\nexport A="b $KEY"\n'
+    assert [*shell_commands(CodeBlock("a.md:1", "bash", text))] == [
+        ["curl", "-d", '{"a": [\n  1; 2]}', "http://a"],
+        ["homeostat", "key", "create", "--tenant", "acme"],
+        ["export", "A=b $KEY"],
+    ]
+
+
+def test_metrics_are_found_where_the_registry_is_seen() -> None:
+    """A literal elsewhere is no metric, and neither is one of a test."""
+    seeing = "from homeostat_server.runtime.telemetry import Telemetry\nx = 'homeostat_a_total'\ny = 'homeostat'\n"
+    sources = [
+        parse("src/a.py", seeing),
+        parse("src/b.py", "x = 'homeostat_b_total'\n"),
+        parse("tests/c.py", seeing.replace("_a_", "_c_")),
+    ]
+    assert metric_names(sources) == ("homeostat_a_total",)
 
 
 def test_routes_are_found_with_their_prefix() -> None:
