@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -184,17 +184,20 @@ def ask(
 
 
 @contextmanager
-def running(
-    data: Path, *, measured: bool = True, prefix: tuple[str, ...] = (), **settings: object
-) -> Iterator[Platform]:
+def launched(launch: Launch) -> Iterator[Platform]:
     """Give a process that is ready; end it, by force if need be, when the block ends."""
-    platform = Platform(Launch(data=data, settings=settings, measured=measured, prefix=prefix))
+    platform = Platform(launch)
     try:
         yield platform.wait_until_ready()
         platform.stop()
     finally:
         if platform.is_running():
             platform.kill()
+
+
+def running(data: Path, **settings: object) -> AbstractContextManager[Platform]:
+    """Give a process on this data, with these settings, that is ready and ends when the block does."""
+    return launched(Launch(data=data, settings=settings))
 
 
 def create_key(data: Path, *, tenant: str, scopes: Sequence[str] = ("ingest",)) -> str:

@@ -17,7 +17,7 @@ from homeostat_server.model.signal import Signal
 from tests.e2e.hostile import JSON, PROTOBUF, Corpus, Hostile, HostileRequests, corpus
 from tests.e2e.numbered import numbered_body, tallies
 from tests.figures import Figures
-from tests.running import Platform, ask, running, waiting_segments
+from tests.running import Launch, Platform, ask, launched, waiting_segments
 from tests.stored_rows import stored_rows
 
 pytestmark = pytest.mark.e2e
@@ -185,7 +185,8 @@ def campaign(data: Path, *, bodies: int, until_s: float, figures: Figures) -> No
     """Fuzz a process with so many bodies and look at what it made of them."""
     source = corpus(made_by_hypothesis=400, seed=SEED)
     budget = Budget(-(-bodies // (HTTP_LANES + GRPC_LANES)), until_s)
-    with running(data, measured=False) as platform:  # measured it takes twice as long, and shows nothing new
+    # Measured it takes twice as long, and shows nothing new.
+    with launched(Launch(data=data, measured=False)) as platform:
         outcomes = run_lanes(platform, source, budget)
         wrong = [line for each in outcomes for line in each.wrong]
         assert not wrong, wrong[:3]

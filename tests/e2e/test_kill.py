@@ -84,7 +84,7 @@ def test_the_examination_sees_what_is_wrong(tmp_path: Path) -> None:
     """A body that was stored twice, and one that was not, are counted: the campaign is not blind."""
     data = tmp_path / "data"
     sender = clients(http=1, grpc_clients=0, seed=SEED)[0]
-    with running(data, measured=False, ingest_duplicates_window_s=0) as platform:
+    with running(data, ingest_duplicates_window_s=0) as platform:
         for signal in Signal:
             body = numbered_body(signal, number=1, items=10, service="twice")
             sender.ledger.sent[signal] = sender.ledger.acknowledged[signal] = {1: 10, 2: 10}

@@ -16,7 +16,7 @@ from homeostat_server.model.signal import Signal
 from tests import otlp
 from tests.e2e.numbered import Body, numbered_body, tallies
 from tests.e2e.tenants import JSON, GrpcAnswer, call
-from tests.running import PROTOBUF, Answer, Platform, ask, running
+from tests.running import PROTOBUF, Answer, Launch, Platform, ask, launched, running
 from tests.stored_rows import stored_rows
 from tests.waiting import until
 
@@ -99,7 +99,8 @@ def test_running_out_of_file_descriptors_is_told_and_passes(tmp_path: Path) -> N
     """While idle connections take all of them, senders get 503 with the cause; when they go, it goes on by itself."""
     data = tmp_path / "data"
     bodies = [numbered_body(Signal.LOGS, number=number, items=1, service="a").data for number in (1, 2)]
-    with running(data, prefix=("prlimit", "--nofile=256:256"), spool_gather_ms=0) as platform:
+    few_files = Launch(data=data, settings={"spool_gather_ms": 0}, prefix=("prlimit", "--nofile=256:256"))
+    with launched(few_files) as platform:
         assert platform.post("logs", bodies[0]).status == 200
         platform.wait_until_stored()
         kept = HTTPConnection("127.0.0.1", platform.http_port, timeout=60)

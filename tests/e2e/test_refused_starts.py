@@ -13,7 +13,7 @@ import pytest
 from homeostat_server.model.signal import Signal
 from tests.e2e.numbered import numbered_body, tallies
 from tests.e2e.unprivileged import as_nobody
-from tests.running import HOMEOSTAT, Launch, Platform, running
+from tests.running import HOMEOSTAT, Launch, Platform, launched, running
 from tests.stored_rows import stored_rows
 from tests.waiting import until
 
@@ -113,11 +113,15 @@ def test_a_setting_in_the_environment_is_refused_as_a_flag_is(tmp_path: Path) ->
     assert not (tmp_path / "data").exists()
 
 
+def _stored_at_once(data: Path, prefix: tuple[str, ...]) -> Launch:
+    return Launch(data=data, settings={"spool_gather_ms": 0}, prefix=prefix, measured=False)
+
+
 def test_a_spool_that_cannot_be_written_is_retried(open_folder: Path) -> None:
     """While the spool's folder is closed to it, senders are told why and to come back; then it goes on by itself."""
     data = open_folder / "data"
     data.mkdir()
-    with as_nobody(data) as prefix, running(data, prefix=prefix, measured=False, spool_gather_ms=0) as platform:
+    with as_nobody(data) as prefix, launched(_stored_at_once(data, prefix)) as platform:
         bodies = [numbered_body(Signal.LOGS, number=number, items=1, service="a").data for number in (10, 11)]
         assert platform.post("logs", bodies[0]).status == 200
         platform.wait_until_stored()
