@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from homeostat_server.ingest.segment import digest_of, frame, segment_name
+from homeostat_server.ingest.segment import segment_name
 from homeostat_server.model.segment import NODE_BITS
 from homeostat_server.model.signal import Signal
 from tests.e2e.numbered import Body, numbered_body, tallies
 from tests.running import Launch, Platform, running
+from tests.segment_files import record
 from tests.stored_rows import stored_rows
 
 pytestmark = pytest.mark.e2e
@@ -88,12 +89,6 @@ def planted(data: Path, signal: Signal, contents: Sequence[bytes]) -> None:
         (folder / segment_name(first + (index << NODE_BITS))).write_bytes(content)
 
 
-def record(body: bytes) -> bytes:
-    """Return a body as a record whose digest is right."""
-    before, behind = frame(b"default", body_bytes=len(body), digest=digest_of(b"default", body))
-    return before + body + behind
-
-
 @pytest.mark.parametrize("signal", list(Signal))
 def test_what_the_engine_cannot_decode_does_not_take_its_neighbours_along(tmp_path: Path, signal: Signal) -> None:
     """A sound record with a body that is no request, rubbish and an empty file stop nothing that is good."""
@@ -101,10 +96,10 @@ def test_what_the_engine_cannot_decode_does_not_take_its_neighbours_along(tmp_pa
     sent = bodies(signal)
     rubbish = b"\xff" * 40
     contents = [
-        b"".join([record(sent[0].data), record(rubbish), record(sent[1].data)]),
+        b"".join(record("default", body) for body in (sent[0].data, rubbish, sent[1].data)),
         bytes(range(256)) * 8,
         b"",
-        record(sent[2].data),
+        record("default", sent[2].data),
     ]
     planted(data, signal, contents)
     with running(data) as platform:

@@ -80,6 +80,21 @@ def test_500_kills_lose_and_double_nothing(tmp_path: Path, figures: Figures) -> 
     campaign(tmp_path / "data", rounds=500, figures=figures)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_folder_survives_a_kill_while_it_is_made(tmp_path: Path, seed: int) -> None:
+    """Killed in its first start, wherever that was, a process opens the folder the next time and takes requests."""
+    random = Random(seed)
+    data = tmp_path / "data"
+    for _ in range(2):
+        platform = Platform(Launch(data=data, measured=False))
+        threading.Timer(random.uniform(0.2, START_S_MAX), platform.kill).start()
+        platform.wait()
+    with running(data) as platform:
+        for signal in Signal:
+            body = numbered_body(signal, number=1, items=10, service="first")
+            assert platform.post(signal, body.data).status == 200
+
+
 def test_the_examination_sees_what_is_wrong(tmp_path: Path) -> None:
     """A body that was stored twice, and one that was not, are counted: the campaign is not blind."""
     data = tmp_path / "data"
