@@ -133,9 +133,9 @@ class Platform:
                 return float(value)
         return 0.0
 
-    def wait_until_stored(self) -> None:
+    def wait_until_stored(self, *, timeout_s: float = 60.0) -> None:
         """Wait until nothing acknowledged waits for the store."""
-        until(lambda: not self.waiting_segments(), timeout_s=60, what="an empty spool")
+        until(lambda: not self.waiting_segments(), timeout_s=timeout_s, what="an empty spool")
 
     def waiting_segments(self) -> list[Path]:
         """Return the segments that are not stored yet."""

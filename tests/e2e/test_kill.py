@@ -58,7 +58,8 @@ def campaign(data: Path, *, rounds: int, figures: Figures) -> None:
         unanswered = sum(len(client.unanswered) for client in senders)
         for client in senders:
             client.settle(platform)
-        platform.wait_until_stored()
+        # Hundreds of rounds of a second leave thousands of small segments.
+        platform.wait_until_stored(timeout_s=60 + 10 * rounds)
         assert platform.stop() == 0
     verdict = examine(data, senders)
     figures.say(
