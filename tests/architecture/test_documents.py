@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from homeostat_server.exceptions import CapacityError, HomeostatError, StartError, TooManyRequests
+from homeostat_server.ingest.checks.refusals import Refusal
 from homeostat_server.runtime.settings import SETTINGS
 from tools.documents import documents, knob_names, metric_names, rooms, routes
 from tools.generated_docs import pages
@@ -32,16 +34,20 @@ def test_every_room_says_its_invariant_and_what_is_absent(room: str) -> None:
     assert "**Absent.**" in body
 
 
+METRICS = metric_names(python_sources())
 DECLARED = {
     "docs/knobs.md": knob_names(python_sources()),
     "docs/api.md": routes(python_sources()),
-    "docs/operations.md": metric_names(python_sources()),
+    "docs/operations.md": METRICS,
+    "docs/otlp.md": tuple(refusal.value for refusal in Refusal),
 }
+UNUSED = {TooManyRequests}
+"""Errors that nobody raises yet."""
 
 
 @pytest.mark.parametrize(("page", "names"), DECLARED.items(), ids=DECLARED)
 def test_a_page_names_everything_that_the_code_declares(page: str, names: tuple[str, ...]) -> None:
-    """Each knob is on its page, and so is each path of the API and each metric of the process about itself."""
+    """Each knob is on its page, and so is each path, each self-metric and each reason to refuse an item."""
     text = DOCUMENTS.get(page, "")
     assert [name for name in names if f"`{name}`" not in text and f" {name}`" not in text] == []
 
@@ -57,7 +63,15 @@ def test_variables_on_a_page_are_settings(path: str) -> None:
 def test_metrics_on_a_page_are_declared(path: str) -> None:
     """A metric that a page names is one that the process has; a page may name a part of a histogram."""
     named = set(re.findall(r"`(homeostat_[a-z_]+_[a-z]+)`", DOCUMENTS[path])) - {"homeostat_server"}
-    assert {re.sub("_(bucket|sum|count)$", "", name) for name in named} <= set(DECLARED["docs/operations.md"])
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in named} <= set(METRICS)
+
+
+@pytest.mark.parametrize(
+    "error", [error for error in (*StartError.__subclasses__(), *CapacityError.__subclasses__()) if error not in UNUSED]
+)
+def test_an_operator_finds_what_an_error_means(error: type[HomeostatError]) -> None:
+    """What stops a start, and what senders are told to wait for, is on the page for who is called."""
+    assert f"| `{error.code}` |" in DOCUMENTS["docs/operations.md"]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
