@@ -28,6 +28,14 @@ READER_ROLE: Final = "reader"
 WRITER_ROLE: Final = "writer"
 """What our own sessions may do besides: everything."""
 
+DICTIONARY_VALUES_MAX: Final = 512
+"""Values in one dictionary of a LowCardinality column; a further one begins a new dictionary.
+
+A merge and a look-up hold whole dictionaries: with the default of 8,192, prompts of 160 KB as attributes made a merge
+take 3 GB and a look-up 1.2 s, with 512 they take 1.3 GB and 66 ms (plain strings: 1.1 GB, 6 ms). It has to be in the
+profile, as merges know no session.
+"""
+
 MEBIBYTE: Final = 1024 * 1024
 
 MEMORY_SHARE: Final = 0.5
@@ -84,7 +92,8 @@ def schema_file(folder: Path, signal: Signal) -> Path:
 def _users() -> str:
     filters = "".join(f"<{table.name}><filter>{escape(ROW_FILTER)}</filter></{table.name}>" for table in CATALOGUE)
     return (
-        "<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default><password/>"
+        f"<clickhouse><profiles><default><low_cardinality_max_dictionary_size>{DICTIONARY_VALUES_MAX}"
+        "</low_cardinality_max_dictionary_size></default></profiles><quotas><default/></quotas><users><default><password/>"
         "<networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>"
         f"<grants><query>GRANT {READER_ROLE}, {WRITER_ROLE}</query></grants>"
         f"<databases><{DATABASE}>{filters}</{DATABASE}></databases></default></users>{_roles()}</clickhouse>"

@@ -5,24 +5,24 @@ CREATE TABLE IF NOT EXISTS telemetry.spans
     `retention` Enum8('ordinary' = 0, 'valued' = 1) CODEC(ZSTD(1)),
     `tenant` LowCardinality(String) CODEC(ZSTD(1)),
     `ts` DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
-    `duration_ns` Int64 CODEC(ZSTD(1)),
-    `trace_id` FixedString(16) CODEC(ZSTD(1)),
+    `duration_ns` Int64 CODEC(T64, ZSTD(1)),
+    `trace_id` FixedString(16) CODEC(ZSTD(3)),
     `span_id` FixedString(8) CODEC(NONE),
-    `parent_span_id` FixedString(8) CODEC(ZSTD(1)),
+    `parent_span_id` FixedString(8) CODEC(ZSTD(3)),
     `trace_state` String CODEC(ZSTD(1)),
     `flags` UInt32 CODEC(ZSTD(1)),
-    `name` LowCardinality(String) CODEC(ZSTD(1)),
-    `kind` Int32 CODEC(ZSTD(1)),
+    `name` LowCardinality(String) CODEC(ZSTD(3)),
+    `kind` Int32 CODEC(T64, ZSTD(1)),
     `status_code` Int32 CODEC(ZSTD(1)),
     `status_message` String CODEC(ZSTD(1)),
-    `service` LowCardinality(String) CODEC(ZSTD(1)),
-    `source` LowCardinality(UInt64) CODEC(ZSTD(1)),
-    `attributes` Map(LowCardinality(String), String) CODEC(ZSTD(3)),
-    `attribute_kinds` LowCardinality(String) CODEC(ZSTD(1)),
+    `service` LowCardinality(String) CODEC(ZSTD(3)),
+    `source` LowCardinality(UInt64) CODEC(ZSTD(3)),
+    `attributes` Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(3)),
+    `attribute_kinds` LowCardinality(String) CODEC(ZSTD(3)),
     `dropped_attributes` UInt32 CODEC(ZSTD(1)),
     `events.ts` Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)),
     `events.name` Array(LowCardinality(String)) CODEC(ZSTD(1)),
-    `events.attributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(1)),
+    `events.attributes` Array(Map(LowCardinality(String), String)) CODEC(ZSTD(3)),
     `events.attribute_kinds` Array(LowCardinality(String)) CODEC(ZSTD(1)),
     `events.dropped_attributes` Array(UInt32) CODEC(ZSTD(1)),
     `dropped_events` UInt32 CODEC(ZSTD(1)),
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS telemetry.spans
 ENGINE = MergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
 ORDER BY (tenant, toStartOfFiveMinutes(ts), trace_id, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, string_serialization_version = 'single_stream'
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 8, min_bytes_for_wide_part = 67108864, min_compress_block_size = 262144, string_serialization_version = 'single_stream'
 COMMENT 'One row a span';
 
 CREATE TABLE IF NOT EXISTS telemetry.trace_bounds
@@ -50,8 +50,8 @@ CREATE TABLE IF NOT EXISTS telemetry.trace_bounds
     `retention` Enum8('ordinary' = 0, 'valued' = 1) CODEC(ZSTD(1)),
     `tenant` LowCardinality(String) CODEC(ZSTD(1)),
     `trace_id` FixedString(16) CODEC(NONE),
-    `first_ts` SimpleAggregateFunction(min, DateTime64(0, 'UTC')) CODEC(ZSTD(1)),
-    `last_ts` SimpleAggregateFunction(max, DateTime64(0, 'UTC')) CODEC(ZSTD(1))
+    `first_ts` SimpleAggregateFunction(min, DateTime64(0, 'UTC')) CODEC(T64, ZSTD(1)),
+    `last_ts` SimpleAggregateFunction(max, DateTime64(0, 'UTC')) CODEC(T64, ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY (toYYYYMMDD(received), retention)
