@@ -6,6 +6,7 @@ bodies that had no answer, byte for byte, as an exporter would. It also sends so
 
 import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ from tests.running import PROTOBUF, Platform, ask
 
 _ITEMS_MAX: Final = 200
 _REPEATED_SHARE: Final = 0.1
-_REMEMBERED: Final = 16  # answered bodies that may be sent again; all of them younger than the window of a minute
+_REMEMBERED: Final = 16  # answered bodies that may be sent again
+_REPEATED_WITHIN_S: Final = 45.0
+"""After a body was first sent, so that the minute in which it is known has not passed, however slow the machine is."""
+
 _TIMEOUT_S: Final = 30.0
 
 
@@ -100,6 +104,19 @@ class GrpcDoor:
         self._channel.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Hold a body and when it was first sent."""
+
+    body: Body
+    at_s: float
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Say whether it is known as a retry when it is sent again now."""
+        return time.monotonic() - self.at_s < _REPEATED_WITHIN_S
+
+
 @dataclass(slots=True)
 class Ledger:
     """Remember what one client sent, by the bodies' numbers: items of those acknowledged, and of all."""
@@ -117,12 +134,12 @@ class Client:
     ) -> None:
         """Know nothing of any platform yet; `numbers` may be shared, it gives each number once."""
         self.ledger = Ledger()
-        self.unanswered: deque[Body] = deque()
+        self.unanswered: deque[Sent] = deque()
         self._name = name
         self._connect = connect
         self._numbers = numbers
         self._random = random
-        self._answered: deque[Body] = deque(maxlen=_REMEMBERED)
+        self._answered: deque[Sent] = deque(maxlen=_REMEMBERED)
 
     def send_until_cut(self, platform: Platform, *, round_number: int, enough: threading.Event) -> None:
         """Send what is unanswered, then new bodies, until the connection breaks or it is enough."""
@@ -134,35 +151,47 @@ class Client:
             door.close()
 
     def settle(self, platform: Platform) -> None:
-        """Send what is unanswered until all of it is acknowledged."""
+        """Send what is unanswered, and not too old, until all of it is acknowledged."""
         door = self._connect(platform)
         try:
-            while self.unanswered:
-                assert self._send(door, self.unanswered.popleft())
+            while (sent := self._next_unanswered()) is not None:
+                assert self._send(door, sent)
         finally:
             door.close()
 
-    def _next(self, round_number: int) -> Body:
-        if self.unanswered:
-            return self.unanswered.popleft()
+    def _next_unanswered(self) -> Sent | None:
+        """Return the oldest body without an answer; an exporter, too, gives up what is too old."""
+        while self.unanswered:
+            sent = self.unanswered.popleft()
+            if sent.may_be_repeated:
+                return sent
+        return None
+
+    def _next(self, round_number: int) -> Sent:
+        unanswered = self._next_unanswered()
+        if unanswered is not None:
+            return unanswered
         if self._answered and self._random.random() < _REPEATED_SHARE:
-            self.ledger.repeated += 1
-            return self._random.choice(self._answered)
+            answered = self._random.choice(self._answered)
+            if answered.may_be_repeated:
+                self.ledger.repeated += 1
+                return answered
         signal = self._random.choice(list(Signal))
         items = self._random.choice((1, 7, 40, _ITEMS_MAX))
         number = next(self._numbers)
         body = numbered_body(signal, number=number, items=items, service=self._name, round_number=round_number)
         self.ledger.sent[signal][number] = items
-        return body
+        return Sent(body, time.monotonic())
 
-    def _send(self, door: Door, body: Body) -> bool:
+    def _send(self, door: Door, sent: Sent) -> bool:
         """Send one body and remember what came of it; say whether the connection still stands."""
+        body = sent.body
         told = door.send(body.signal, body.data)
         if told is Told.ACKNOWLEDGED:
             self.ledger.acknowledged[body.signal][body.number] = body.items
-            self._answered.append(body)
+            self._answered.append(sent)
         elif body.number not in self.ledger.acknowledged[body.signal]:
-            self.unanswered.append(body)
+            self.unanswered.append(sent)
         return told is not Told.NOTHING
 
 
