@@ -24,7 +24,7 @@ from benchmarks.stored import count_stored
 from homeostat_server.model.signal import Signal
 from homeostat_server.runtime.settings import Settings
 
-MEBIBYTE: Final = 1 << 20
+MEGABYTE: Final = 1_000_000
 TARGETS_PER_S: Final[Mapping[str, int]] = {"traces": 100_000, "logs": 100_000, "metrics": 150_000}
 RATIO_MIN: Final = 0.70
 OFFERED_OVER_TARGET: Final = 1.02
@@ -155,7 +155,7 @@ def _figures(signal: str, course: Course, bare: BareResult | None) -> Iterator[F
     items = ITEM_NAMES[signal]
     sustained = course.sustained
     yield Figure("ready after exec", course.ready_s, "s", at_most(3.0))
-    yield Figure("resident, idle", course.idle_bytes / MEBIBYTE, "MiB", at_most(400))
+    yield Figure("resident, idle", course.idle_bytes / MEGABYTE, "MB", at_most(400))
     yield Figure("load lasted", sustained.seconds, "s")
     yield Figure("acknowledged", sustained.items_per_s, f"{items}/s", at_least(TARGETS_PER_S[signal]))
     yield Figure("acknowledged and stored", course.stored_per_s, f"{items}/s")
@@ -167,8 +167,8 @@ def _figures(signal: str, course: Course, bare: BareResult | None) -> Iterator[F
     yield Figure("answer p50 at half rate", course.half.latency_ms["p50"], "ms")
     yield Figure("answer p99 at half rate", course.half.latency_ms["p99"], "ms", at_most(250))
     yield from _lookup_figures(course.lookups)
-    yield Figure("resident, most during load", course.usage.resident_bytes_max / MEBIBYTE, "MiB", at_most(600))
-    yield Figure("resident, afterwards", course.after_bytes / MEBIBYTE, "MiB")
+    yield Figure("resident, most during load", course.usage.resident_bytes_max / MEGABYTE, "MB", at_most(600))
+    yield Figure("resident, afterwards", course.after_bytes / MEGABYTE, "MB")
     yield Figure("server CPU during load", course.usage.cpu_s / course.usage.seconds, "cores")
     yield Figure("load generator CPU", sustained.generator_cpu_s / sustained.seconds, "cores")
     yield Figure("whole path", course.items_per_cpu_s, f"{items}/CPU s")
@@ -187,7 +187,7 @@ def _lookup_figures(lookups: LookedUp | None) -> Iterator[Figure]:
 def _bare_figures(items: str, course: Course, bare: BareResult | None) -> Iterator[Figure]:
     if bare is not None:
         yield Figure("bare engine", bare.items_per_cpu_s, f"{items}/CPU s")
-        yield Figure("bare engine, resident", bare.resident_bytes_max / MEBIBYTE, "MiB")
+        yield Figure("bare engine, resident", bare.resident_bytes_max / MEGABYTE, "MB")
         yield Figure("whole path / bare engine", course.items_per_cpu_s / bare.items_per_cpu_s, "", at_least(RATIO_MIN))
 
 

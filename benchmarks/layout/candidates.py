@@ -1,7 +1,7 @@
 """The candidates: the catalogue's table of spans with one thing changed. It runs nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from homeostat_server.store.telemetry.catalogue import ATTRIBUTE_INDEX, ITEMS, KIND, SPANS
@@ -62,15 +62,11 @@ def encodings() -> tuple[Candidate, ...]:
         ("attributes ZSTD(1)", {}, {"attributes": "ZSTD(1)"}, {}),
         ("attributes ZSTD(6)", {}, {"attributes": "ZSTD(6)"}, {}),
         ("attributes ZSTD(9)", {}, {"attributes": "ZSTD(9)"}, {}),
-        (
-            "attribute values LowCardinality",
-            {"attributes": "Map(LowCardinality(String), LowCardinality(String))"},
-            {},
-            {},
-        ),
+        ("attribute values plain", {"attributes": "Map(LowCardinality(String), String)"}, {}, {}),
+        ("blocks of 64 KiB", {}, {}, {"min_compress_block_size": "65536"}),
         ("blocks of 4 MiB", {}, {}, {"max_compress_block_size": "4194304", "min_compress_block_size": "4194304"}),
         ("map in buckets", {}, {}, BUCKETS),
-        ("duration T64", {}, {"duration_ns": "T64, ZSTD(1)"}, {}),
+        ("duration without T64", {}, {"duration_ns": "ZSTD(1)"}, {}),
         ("ts DoubleDelta", {}, {"ts": "DoubleDelta, ZSTD(1)"}, {}),
         ("wide parts from the start", {}, {}, {"min_bytes_for_wide_part": "0"}),
     )
@@ -85,13 +81,6 @@ def encodings() -> tuple[Candidate, ...]:
 
 
 BUCKETS: Final = {"map_serialization_version": "'with_buckets'", "map_buckets_min_avg_size": "0"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Give each candidate's table a name of its own."""
-
-    used: list[str] = field(default_factory=list)
 
 
 def _candidate(
@@ -112,7 +101,7 @@ def _candidate(
         order_by=order_by,
         indexes=indexes,
         columns=tuple(_changed(column, types or {}, codecs or {}) for column in SPANS.columns),
-        settings=dict(settings or {}),
+        settings={**SPANS.settings, **(settings or {})},
     )
     return Candidate(name=name, table=table, kinds_as_array=kinds_as_array, asked=asked)
 

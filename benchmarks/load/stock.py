@@ -38,6 +38,10 @@ class TraceIds:
         self._file = path.open("a", encoding="ascii", buffering=1)
         self._next_s = 0.0
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def acknowledged(self, body: bytes, now_s: float) -> None:
         """Write down a trace of this body, unless one was written a moment ago: parsing takes its time."""
         if now_s < self._next_s:
