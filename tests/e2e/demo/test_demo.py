@@ -1,9 +1,11 @@
+import fcntl
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -84,6 +86,14 @@ def assert_gone(processes: Sequence[psutil.Process]) -> None:
 def left_behind(tmp_path: Path) -> list[str]:
     """Return the folders of a demo that are still there."""
     return [path.name for path in (tmp_path / "temporary").glob("homeostat-demo-*")]
+
+
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    """Let one demo run at a time, whichever worker runs it: each takes the usual ports when they are free."""
+    with (Path(tempfile.gettempdir()) / "homeostat-demo-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def test_a_demo_with_a_duration_shows_everything_and_proves_it(tmp_path: Path) -> None:
