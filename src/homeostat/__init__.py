@@ -1,3 +1,8 @@
-"""What a service imports. It is light and knows nothing of `homeostat_server`."""
+"""What a service imports. It is light and knows nothing of `homeostat_server`.
 
-__version__ = "0.1.0.dev0"
+Names are loaded when they are first used, so that `import homeostat` costs next to nothing.
+"""
+
+from homeostat.process.version import __version__
+
+__all__ = ["__version__"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
-from homeostat_server.runtime.setting_kinds import (
+from homeostat.settings.kinds import (
     ADDRESS,
     BYTES,
     DSN,

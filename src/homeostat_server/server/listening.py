@@ -10,7 +10,7 @@ import grpc
 import uvicorn
 
 from homeostat_server.exceptions import AddressUnavailable
-from homeostat_server.runtime.setting_kinds import Address
+from homeostat.settings.kinds import Address
 
 if TYPE_CHECKING:
     from homeostat_server.security.tls import TlsIdentity

@@ -4,7 +4,7 @@ import logging
 import sys
 from typing import Final
 
-from homeostat_server.runtime.setting_kinds import LogLevel
+from homeostat.settings.kinds import LogLevel
 
 FORMAT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 

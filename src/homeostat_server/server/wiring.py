@@ -44,7 +44,7 @@ from homeostat_server.runtime.data_folder import DataFolder
 from homeostat_server.runtime.knobs import Knobs
 from homeostat_server.runtime.lifecycle import Component, Lifecycle, in_thread
 from homeostat_server.runtime.resources import read_resources
-from homeostat_server.runtime.setting_kinds import Address
+from homeostat.settings.kinds import Address
 from homeostat_server.runtime.settings import Settings
 from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.security.authentication import Authenticator

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat_server.exceptions import SettingInvalid
-from homeostat_server.runtime import setting_kinds as kinds
-from homeostat_server.runtime.setting_kinds import Address, LogLevel, mask_password
+from homeostat.settings import kinds
+from homeostat.settings.kinds import Address, LogLevel, mask_password
 from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Setting
 from homeostat_server.runtime.settings_loading import load_settings
 

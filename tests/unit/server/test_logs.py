@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from homeostat_server.runtime.setting_kinds import LogLevel
+from homeostat.settings.kinds import LogLevel
 from homeostat_server.server.logs import configure_logs
 
 CHATTY = ("uvicorn", "grpc", "alembic", "asyncio")

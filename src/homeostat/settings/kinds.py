@@ -6,11 +6,12 @@ Invariant: `kind.parse(kind.show(value)) == value` for every value that `parse` 
 import ipaddress
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 KIBIBYTE: Final = 1024
 MEBIBYTE: Final = 1024 * KIBIBYTE
@@ -45,6 +46,8 @@ _SWITCH_WORDS: Final = {
     "0": False,
 }
 _PORT_MAX: Final = 65_535
+# What separates the entries of a list of pairs has to be quoted, and `%` itself; the rest stays legible.
+_UNQUOTED: Final = " !\"#$&'()*+-./:;<>?@[\\]^_`{|}~"
 
 
 @unique
@@ -190,6 +193,54 @@ def _parse_log_level(value: object) -> LogLevel:
     return LogLevel(_as_text(value).strip().lower())
 
 
+def _parse_optional_number(value: object) -> float | None:
+    return None if value is None or value == "" else _parse_number(value)
+
+
+def _show_optional_number(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _parse_list(value: object) -> tuple[str, ...]:
+    entries = value.split(",") if isinstance(value, str) else value
+    if not isinstance(entries, list | tuple | set | frozenset):
+        raise ValueError(value)  # noqa: TRY004 - one kind of refusal, whatever was wrong with the value
+    return tuple(text for entry in entries if (text := _parse_text(entry).strip()))
+
+
+def _parse_mapping(value: object) -> Mapping[str, str]:
+    if isinstance(value, Mapping):
+        return {_parse_text(key): _parse_text(str(entry)) for key, entry in value.items()}
+    pairs = [pair.partition("=") for pair in _parse_list(value)]
+    if not all(separator and key.strip() for key, separator, _ in pairs):
+        raise ValueError(value)
+    return {unquote(key.strip()): unquote(entry.strip()) for key, _, entry in pairs}
+
+
+def _show_mapping(value: Mapping[str, str]) -> str:
+    return ",".join(f"{quote(key, safe=_UNQUOTED)}={quote(entry, safe=_UNQUOTED)}" for key, entry in value.items())
+
+
+def _mask_mapping(text: str) -> str:
+    return ",".join(f"{pair.partition('=')[0]}=***" for pair in text.split(",")) if text else ""
+
+
+def _mask_secret(text: str) -> str:
+    return "***" if text else ""
+
+
+def choice(*words: str) -> Kind:
+    """Return the kind of a value that is one of these words, in any case."""
+
+    def parse(value: object) -> str:
+        word = _as_text(value).strip().lower()
+        if word not in words:
+            raise ValueError(value)
+        return word
+
+    return Kind(name="|".join(words), parse=parse, show=str, expected=f"one of {', '.join(words)}")
+
+
 TEXT: Final = Kind(name="text", parse=_parse_text, show=str, expected="text without NUL characters")
 DSN: Final = Kind(
     name="DSN",
@@ -213,4 +264,21 @@ NUMBER: Final = Kind(name="number", parse=_parse_number, show=repr, expected="a 
 SWITCH: Final = Kind(name="on|off", parse=_parse_switch, show=_show_switch, expected="on or off")
 LOG_LEVEL: Final = Kind(
     name="|".join(LogLevel), parse=_parse_log_level, show=str, expected=f"one of {', '.join(LogLevel)}"
+)
+LIST: Final = Kind(name="list", parse=_parse_list, show=",".join, expected="a list, as text separated by commas")
+MAPPING: Final = Kind(
+    name="key=value,…", parse=_parse_mapping, show=_show_mapping, expected="pairs such as key=value,other=value"
+)
+SECRETS: Final = Kind(
+    name="key=value,…",
+    parse=_parse_mapping,
+    show=_show_mapping,
+    expected="pairs such as key=value,other=value",
+    mask=_mask_mapping,
+)
+SECRET: Final = Kind(
+    name="secret", parse=_parse_text, show=str, expected="text without NUL characters", mask=_mask_secret
+)
+OPTIONAL_NUMBER: Final = Kind(
+    name="number", parse=_parse_optional_number, show=_show_optional_number, expected="a number, or nothing"
 )
