@@ -1,0 +1,86 @@
+"""A span that is not recorded unless it turns out that it should have been.
+
+Sampling decides at the start, when nothing is known yet. A latent span records nothing and costs almost nothing; if it
+ends in an error, or later than it may, it becomes a real one with the same identifiers and its real start.
+"""
+
+from collections.abc import Callable, Mapping
+from time import time_ns
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AnyValue, Attributes
+
+ATTRIBUTES_MAX: Final = 128
+"""As many as a recorded span may have by default."""
+
+
+class LatentSpan(NonRecordingSpan):
+    """Stand for a span that sampling refused: `is_recording()` is false, context travels as usual."""
+
+    def __init__(
+        self,
+        context: SpanContext,
+        name: str,
+        parent: SpanContext | None,
+        kind: SpanKind,
+        start_time: int,
+        attributes: Attributes,
+        parent_context: Context,
+        settle: "Callable[[LatentSpan, int], None]",
+    ) -> None:
+        self._context = context
+        self.name = name
+        self.parent = parent
+        self.kind = kind
+        self.start_time = start_time
+        self.given = attributes
+        self.parent_context = parent_context
+        self._settle: Callable[[LatentSpan, int], None] | None = settle
+        self.added: dict[str, AnyValue] | None = None
+        self.error: BaseException | None = None
+        self.status: Status | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether an error was told so far."""
+        return self.error is not None or (self.status is not None and self.status.status_code is StatusCode.ERROR)
+
+    def set_attribute(self, key: str, value: AnyValue) -> None:
+        """Remember an attribute, in case the span becomes real."""
+        if self.added is None:
+            self.added = {}
+        if len(self.added) < ATTRIBUTES_MAX:
+            self.added[key] = value
+
+    def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
+        """Remember attributes, in case the span becomes real."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def update_name(self, name: str) -> None:
+        """Change the name that the span would have."""
+        self.name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Remember the status; an error makes the span worth keeping. OK, once said, stays."""
+        if self.status is None or self.status.status_code is not StatusCode.OK:
+            self.status = status if isinstance(status, Status) else Status(status, description)
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Attributes = None,  # noqa: ARG002  # the interface's signature
+        timestamp: int | None = None,  # noqa: ARG002  # the same
+        escaped: bool = False,  # noqa: ARG002  # the same
+    ) -> None:
+        """Remember the last exception; it makes the span worth keeping."""
+        self.error = exception
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span: it is forgotten, or it becomes real."""
+        settle, self._settle = self._settle, None
+        if settle is not None:
+            settle(self, time_ns() if end_time is None else end_time)
+            self.error = None  # an exception holds the frames it went through
