@@ -1,4 +1,4 @@
-"""What has to be done now and then: retention, engine figures, the lag alarm. It decides when, not how."""
+"""What has to be done now and then: retention, engine figures, the lag alarm, pages. It decides when, not how."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ import psutil
 from homeostat_server.exceptions import HomeostatError
 from homeostat_server.ingest.lag import LagAlarm
 from homeostat_server.runtime.clock import Clock
+from homeostat_server.runtime.pages import LibraryPages
 from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.store.ports import StoreStatistics, TelemetryStore
 
@@ -30,6 +31,7 @@ class Upkeep:
         alarm: LagAlarm,
         clock: Clock,
         telemetry: Telemetry,
+        pages: LibraryPages,
         every_s: float = EVERY_S,
     ) -> None:
         """Begin with no figures."""
@@ -37,6 +39,7 @@ class Upkeep:
         self._alarm = alarm
         self._clock = clock
         self._every_s = every_s
+        self._pages = pages
         self._rounds_to_retention = 0
         self._statistics = StoreStatistics(memory_bytes=0, tables=())
         self._running: asyncio.Task[None] | None = None
@@ -91,6 +94,7 @@ class Upkeep:
                 self._rounds_to_retention = RETENTION_EVERY
             self._rounds_to_retention -= 1
             self._statistics = await asyncio.to_thread(self._store.statistics)
+            await asyncio.to_thread(self._pages.unmap)
         except HomeostatError as error:
             _LOG.warning("upkeep failed and is tried again: %s", error)
         except Exception:

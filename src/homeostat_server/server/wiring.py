@@ -43,6 +43,7 @@ from homeostat_server.runtime.clock import Clock, SystemClock
 from homeostat_server.runtime.data_folder import DataFolder
 from homeostat_server.runtime.knobs import Knobs
 from homeostat_server.runtime.lifecycle import Component, Lifecycle, in_thread
+from homeostat_server.runtime.pages import LibraryPages
 from homeostat_server.runtime.resources import read_resources
 from homeostat.settings.kinds import Address
 from homeostat_server.runtime.settings import Settings
@@ -189,7 +190,7 @@ async def _assemble(ground: Ground) -> Platform:
     await _hold(lifecycle, "telemetry store", store.close)
     pipeline = _build_pipeline(ground, store)
     alarm = LagAlarm(pipeline.committers, alarm_s=settings.ingest_lag_alarm_s, telemetry=ground.telemetry)
-    upkeep = Upkeep(store, alarm=alarm, clock=ground.clock, telemetry=ground.telemetry)
+    upkeep = Upkeep(store, alarm=alarm, clock=ground.clock, telemetry=ground.telemetry, pages=LibraryPages())
     lifecycle.add(Component(name="upkeep", start=upkeep.start, stop=upkeep.stop))
     health = _build_health(ground, store=store, database=database, pipeline=pipeline, alarm=alarm)
     addresses = _build_doors(

@@ -5,6 +5,7 @@ import pytest
 
 from homeostat_server.exceptions import StoreUnavailable
 from homeostat_server.model.signal import Signal
+from homeostat_server.runtime.pages import LibraryPages
 from homeostat_server.server.upkeep import RETENTION_EVERY, Upkeep
 from homeostat_server.store.ports import StoreStatistics, TableSize
 from tests.pipelines import SimulatedPipeline
@@ -30,7 +31,14 @@ def run() -> SimulatedPipeline:
 @pytest.fixture
 def upkeep(run: SimulatedPipeline) -> Upkeep:
     """Return the upkeep under test; its rounds follow each other without a pause."""
-    return Upkeep(run.store, alarm=run.alarm(alarm_s=30), clock=run.clock, telemetry=run.telemetry, every_s=0)
+    return Upkeep(
+        run.store,
+        alarm=run.alarm(alarm_s=30),
+        clock=run.clock,
+        telemetry=run.telemetry,
+        pages=LibraryPages(),
+        every_s=0,
+    )
 
 
 def dropped(run: SimulatedPipeline) -> float:

@@ -24,6 +24,8 @@ from homeostat_server.store.ports import Parameter, QueryLimits, RetentionDays, 
 from homeostat_server.store.telemetry.catalogue import CATALOGUE
 from homeostat_server.store.telemetry.engine_config import (
     ENGINE_SCOPE,
+    INSERT_NICENESS,
+    READ_NICENESS,
     READER_ROLE,
     SCOPE_SETTING,
     EngineBounds,
@@ -44,6 +46,7 @@ WRITER_SETTINGS: Final[dict[str, str | int]] = {
     # One thread an insert: three signals, merges and reads share the cores.
     "max_threads": 1,
     "max_insert_threads": 1,
+    "os_threads_nice_value_query": INSERT_NICENESS,
     # A segment becomes one part a table, except that a giant one is cut so that its memory stays bounded.
     "max_insert_block_size": 1_000_000,
     "min_insert_block_size_rows": 1_000_000,
@@ -148,6 +151,7 @@ class EmbeddedStore:
         settings: dict[str, str | int] = {
             **ARROW_SETTINGS,
             "max_threads": READER_THREADS_MAX,
+            "os_threads_nice_value_query": READ_NICENESS,
             "max_execution_time": max(1, round(limits.duration_s)),
             "max_result_rows": limits.rows_max,
             "max_result_bytes": limits.result_bytes_max,

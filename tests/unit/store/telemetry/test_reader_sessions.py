@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from homeostat_server.exceptions import HomeostatError, InvalidRequest
+from homeostat_server.model.signal import Signal
 from homeostat_server.store.telemetry.embedded import EmbeddedStore
+from homeostat_server.store.telemetry.engine_config import INSERT_NICENESS, MERGE_NICENESS, READ_NICENESS
 from homeostat_server.store.telemetry.session import Session
 from tests import otlp
 from tests.segment_files import segment_numbers, write_segment
@@ -116,3 +118,18 @@ def test_no_filter_no_rows(store: EmbeddedStore) -> None:
         session.rows("SELECT broken", {})
     assert session.rows("SELECT count() AS n FROM telemetry.spans", {}) == [{"n": 0}]
     session.close()
+
+
+def test_who_reads_goes_before_who_inserts_and_merges(reader: Session, store: EmbeddedStore) -> None:
+    """On a busy machine a question is not the one that waits; where the system allows it, threads have these ranks."""
+    asked = "SELECT toInt64(getSetting('os_threads_nice_value_query')) AS niceness"
+    merging = (
+        "SELECT toInt64(value) AS niceness FROM system.server_settings"
+        " WHERE name = 'os_threads_nice_value_merge_mutate'"
+    )
+    (reading,) = reader.rows(asked, {})
+    (inserting,) = store._writers[Signal.TRACES].rows(asked, {})
+    assert reading == {"niceness": READ_NICENESS}
+    assert inserting == {"niceness": INSERT_NICENESS}
+    assert store._upkeep.rows(merging, {}) == [{"niceness": MERGE_NICENESS}]
+    assert READ_NICENESS < INSERT_NICENESS <= MERGE_NICENESS
