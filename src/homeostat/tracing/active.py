@@ -87,7 +87,7 @@ class ActiveSpan:
 
     def __call__(self, function: _Function) -> _Function:
         """Make a span around each call of a function."""
-        return wrapped(function, self.again)
+        return wrapped(function, lambda _args, _kwargs: self.again())
 
     def again(self) -> "ActiveSpan":
         """Return another that begins the same way, for the next call."""

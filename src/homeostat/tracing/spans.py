@@ -108,13 +108,15 @@ class LeanSpan(Span):
         return self._dropped_attributes
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
-        """Set one attribute; over the limit a new one is dropped and counted (specification, "Span limits")."""
+        """Set one attribute, None is nothing; over the limit a new one is dropped and counted (OTel, "Span limits")."""
         with self._lock:
             if self._end_time is not None:
                 _too_late("attribute")
                 return
             attributes = self._plain_attributes
             bounds = self._bounds.span
+            if value is None:
+                return
             if key not in attributes and len(attributes) >= bounds.count_max:
                 self._dropped_attributes += 1
             elif value.__class__ in PLAIN and bounds.length_max is None and key.__class__ is str and key:

@@ -33,7 +33,8 @@ def cleaned(attributes: Mapping[str, AnyValue], bounds: Bounds) -> tuple[dict[st
     """Copy attributes.
 
     Returns:
-        the copy, and how many were dropped: over the bound, or with a key that is no text.
+        the copy, and how many were dropped: over the bound, or with a key that is no text. What is None says nothing
+        and is left out.
     """
     if (
         bounds.length_max is None
@@ -53,16 +54,20 @@ def cleaned_value(key: str, value: AnyValue, bounds: Bounds) -> tuple[AnyValue, 
 
 def _cleaned_one_by_one(attributes: Mapping[str, AnyValue], bounds: Bounds) -> tuple[dict[str, AnyValue], int]:
     kept: dict[str, AnyValue] = {}
+    absent = 0
     for key, value in attributes.items():
+        if value is None:
+            absent += 1
+            continue
         if len(kept) >= bounds.count_max:
-            break
+            continue
         if value.__class__ in PLAIN and key.__class__ is str and key:
             kept[key] = _shortened(value, bounds)
             continue
         clean, good = cleaned_value(key, value, bounds)
         if good:
             kept[key] = clean
-    return kept, len(attributes) - len(kept)
+    return kept, len(attributes) - len(kept) - absent
 
 
 def _shortened(value: AnyValue, bounds: Bounds) -> AnyValue:

@@ -6,7 +6,7 @@ generator ends, is closed, or is collected.
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
 from opentelemetry.trace import Span
@@ -32,7 +32,11 @@ class Block(Protocol):
         """End, with the exception that ended the code, if any."""
 
 
-def wrapped(function: _Function, make: Callable[[], Block]) -> _Function:
+Make = Callable[[tuple[Any, ...], Mapping[str, Any]], Block]
+"""Makes the block of a call with these arguments."""
+
+
+def wrapped(function: _Function, make: Make) -> _Function:
     """Return a function of the same kind and signature with a new block around each call."""
     if isinstance(function, staticmethod | classmethod):
         return cast("_Function", type(function)(wrapped(function.__func__, make)))
@@ -48,9 +52,9 @@ def wrapped(function: _Function, make: Callable[[], Block]) -> _Function:
     return cast("_Function", functools.update_wrapper(around, function))
 
 
-def _function(function: AnyCallable, make: Callable[[], Block]) -> AnyCallable:
+def _function(function: AnyCallable, make: Make) -> AnyCallable:
     def around(*args: object, **kwargs: object) -> object:
-        block = make()
+        block = make(args, kwargs)
         block.open()
         block.attach()
         failure: BaseException | None = None
@@ -67,9 +71,9 @@ def _function(function: AnyCallable, make: Callable[[], Block]) -> AnyCallable:
     return around
 
 
-def _coroutine(function: AnyCallable, make: Callable[[], Block]) -> AnyCallable:
+def _coroutine(function: AnyCallable, make: Make) -> AnyCallable:
     async def around(*args: object, **kwargs: object) -> object:
-        block = make()
+        block = make(args, kwargs)
         block.open()
         block.attach()
         failure: BaseException | None = None
@@ -86,9 +90,9 @@ def _coroutine(function: AnyCallable, make: Callable[[], Block]) -> AnyCallable:
     return around
 
 
-def _generator(function: AnyCallable, make: Callable[[], Block]) -> AnyCallable:
+def _generator(function: AnyCallable, make: Make) -> AnyCallable:
     def around(*args: object, **kwargs: object) -> Generator[object, object, object]:
-        block = make()
+        block = make(args, kwargs)
         block.open()
         inner: Generator[object, object, object] = function(*args, **kwargs)
         failure: BaseException | None = None
@@ -125,9 +129,9 @@ def _attached(block: Block, step: Callable[[], object]) -> object:
         block.detach()
 
 
-def _async_generator(function: AnyCallable, make: Callable[[], Block]) -> AnyCallable:
+def _async_generator(function: AnyCallable, make: Make) -> AnyCallable:
     async def around(*args: object, **kwargs: object) -> AsyncGenerator[object, object]:
-        block = make()
+        block = make(args, kwargs)
         block.open()
         inner: AsyncGenerator[object, object] = function(*args, **kwargs)
         failure: BaseException | None = None

@@ -1,0 +1,49 @@
+"""The tracer of the helpers, found again whenever the process's provider is another one.
+
+It works with any OpenTelemetry provider: with another than ours, spans are what that one makes.
+"""
+
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider, get_tracer_provider
+from opentelemetry.util.types import Attributes
+
+from homeostat.tracing.active import Begins
+from homeostat.tracing.tracer import OWN_SCOPE, LeanTracer
+
+
+class ForeignTracer:
+    """Begin spans with a tracer that is not ours."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+
+    def begin(
+        self, name: str, context: Context, kind: SpanKind, attributes: Attributes, start_time: int | None = None, /
+    ) -> Span:
+        """Start a span in a context."""
+        return self._tracer.start_span(name, context, kind, attributes, start_time=start_time)
+
+
+class OwnTracers:
+    """Remember the tracer of one scope for the provider that is current."""
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+        self._known: tuple[TracerProvider | None, Begins | None] = (None, None)
+
+    def current(self) -> Begins:
+        """Return the tracer of the current provider."""
+        provider = get_tracer_provider()
+        known, begins = self._known
+        if known is provider and begins is not None:
+            return begins
+        tracer = provider.get_tracer(self._scope)
+        begins = tracer if isinstance(tracer, LeanTracer) else ForeignTracer(tracer)
+        self._known = (provider, begins)
+        return begins
+
+
+HELPERS: Final = OwnTracers(OWN_SCOPE)
+"""Helpers are plain functions, so what they remember is the process's, as OpenTelemetry's provider is."""
