@@ -208,6 +208,10 @@ def _parse_list(value: object) -> tuple[str, ...]:
     return tuple(text for entry in entries if (text := _parse_text(entry).strip()))
 
 
+def _parse_rules(value: object) -> tuple[str, ...]:
+    return _parse_list(re.split(r"[;\n]", value) if isinstance(value, str) else value)
+
+
 def _parse_mapping(value: object) -> Mapping[str, str]:
     if isinstance(value, Mapping):
         return {_parse_text(key): _parse_text(str(entry)) for key, entry in value.items()}
@@ -266,6 +270,7 @@ LOG_LEVEL: Final = Kind(
     name="|".join(LogLevel), parse=_parse_log_level, show=str, expected=f"one of {', '.join(LogLevel)}"
 )
 LIST: Final = Kind(name="list", parse=_parse_list, show=",".join, expected="a list, as text separated by commas")
+RULES: Final = Kind(name="list", parse=_parse_rules, show="; ".join, expected="a list, as text separated by semicolons")
 MAPPING: Final = Kind(
     name="key=value,…", parse=_parse_mapping, show=_show_mapping, expected="pairs such as key=value,other=value"
 )

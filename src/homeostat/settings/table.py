@@ -20,6 +20,7 @@ from homeostat.settings.kinds import (
     NUMBER,
     OPTIONAL_NUMBER,
     OPTIONAL_PATH,
+    RULES,
     SECRET,
     SECRETS,
     SWITCH,
@@ -35,12 +36,6 @@ DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 
 DEFAULT_GRPC_ENDPOINT: Final = "http://localhost:4317"
 """The same for OTLP/gRPC."""
-
-PRODUCTION_WORDS: Final = frozenset({"production", "prod", "live"})
-"""Environments in which one request in ten is traced unless a ratio is set."""
-
-PRODUCTION_RATIO: Final = 0.1
-DEVELOPMENT_RATIO: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +71,7 @@ class Setting:
 
 PROTOCOL: Final = choice("http/protobuf", "grpc")
 COMPRESSION: Final = choice("gzip", "none")
+TRUST: Final = choice("all", "trace", "nothing")
 GREETING: Final = choice("auto", "on", "off")
 
 
@@ -153,28 +149,52 @@ class Settings:
     ] = None
     sampling_rules: Annotated[
         tuple[str, ...],
-        Row("Shares for routes, first match wins: `GET /health=0,/orders/*=1`.", LIST),
+        Row("Shares for routes, first match wins: `GET /health=0; /orders/*=1`.", RULES),
     ] = ()
     sampling_keep_errors: Annotated[bool, Row("Keep every request that ended in an error.", SWITCH)] = True
     sampling_slow_s: Annotated[
         float | None, Row("Keep every request that took longer; when empty, none for that.", OPTIONAL_NUMBER, 0, 3600)
     ] = None
     sampling_tail: Annotated[bool, Row("Record everything and decide at the end of each local trace.", SWITCH)] = False
+    sampling_tail_spans_max: Annotated[
+        int, Row("Spans of traces that are not decided yet.", INTEGER, 1, 10_000_000)
+    ] = 20_000
     sampling_tail_bytes_max: Annotated[
-        int, Row("Memory of traces that are not decided yet.", BYTES, 64 * KIBIBYTE, GIBIBYTE)
-    ] = 16 * MEBIBYTE
+        int, Row("Memory of traces that are not decided yet.", BYTES, 64 * KIBIBYTE, 4 * GIBIBYTE)
+    ] = 64 * MEBIBYTE
+    sampling_tail_age_s_max: Annotated[
+        float, Row("Age at which a trace is decided by what is known then.", NUMBER, 0.1, 3600)
+    ] = 30.0
 
-    # What travels and what is hidden
+    # What travels
+    propagation_trust: Annotated[
+        str, Row("How much of what callers send over HTTP and WebSockets is believed.", TRUST)
+    ] = "all"
+    propagation_correlation: Annotated[bool, Row("Correlation and causation id leave the process.", SWITCH)] = True
+    propagation_tenant: Annotated[bool, Row("The tenant leaves the process, in baggage.", SWITCH)] = True
+    propagation_user: Annotated[bool, Row("The user leaves the process, in baggage.", SWITCH)] = True
+    propagation_threads: Annotated[bool, Row("New threads and executors get the context that starts them.", SWITCH)] = (
+        True
+    )
     baggage_allowed: Annotated[
-        tuple[str, ...], Row("Keys of baggage that may leave the process; `*` at an end matches all.", LIST)
+        tuple[str, ...], Row("Keys of baggage that may leave the process; `*` at the end matches any rest.", LIST)
     ] = ()
     baggage_attributes: Annotated[
         tuple[str, ...], Row("Keys of baggage that are copied to attributes of spans.", LIST)
     ] = ()
-    redact: Annotated[bool, Row("Take secrets and personal data out of attributes.", SWITCH)] = True
-    redact_keys: Annotated[tuple[str, ...], Row("More keys of attributes whose values are hidden.", LIST)] = ()
+
+    # What is hidden or left out
+    redaction: Annotated[bool, Row("Take secrets out of attributes before they leave the process.", SWITCH)] = True
+    redaction_names: Annotated[
+        tuple[str, ...], Row("More words that announce a secret in the name of an attribute.", LIST)
+    ] = ()
+    redaction_visible: Annotated[tuple[str, ...], Row("Names of attributes that are never hidden.", LIST)] = ()
+    redaction_patterns: Annotated[
+        tuple[str, ...], Row("More regular expressions whose matches are hidden, separated by `;`.", RULES)
+    ] = ()
+    redaction_personal: Annotated[bool, Row("Hide e-mail addresses, too.", SWITCH)] = False
     excluded_paths: Annotated[
-        tuple[str, ...], Row("Paths whose requests are not traced; `*` at the end matches all below.", LIST)
+        tuple[str, ...], Row("Paths whose requests are not traced; `*` at the end matches any rest.", LIST)
     ] = ()
 
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -183,18 +203,6 @@ class Settings:
     def origin(self, name: str) -> str:
         """Return where the value came from, such as "variable OTEL_SERVICE_NAME"."""
         return self.origins.get(name, DEFAULT_ORIGIN)
-
-    @property
-    def is_production(self) -> bool:
-        """Say whether the environment is one in which little is traced by default."""
-        return self.environment.lower() in PRODUCTION_WORDS
-
-    @property
-    def ratio(self) -> float:
-        """Return the share of traces kept, the default filled in."""
-        if self.sampling_ratio is not None:
-            return self.sampling_ratio
-        return PRODUCTION_RATIO if self.is_production else DEVELOPMENT_RATIO
 
     @property
     def target(self) -> str:

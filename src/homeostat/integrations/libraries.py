@@ -1,0 +1,216 @@
+"""The client libraries whose calls become spans through OpenTelemetry's contrib packages, one row a library.
+
+Each is instrumented once, when the program imports it. Double spans are kept away: where two libraries of one call are
+both known, the inner one is silent. The room makes no spans of its own for them.
+"""
+
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import Final, Protocol
+
+from homeostat.integrations.late import Imports
+
+_LOG: Final = logging.getLogger("homeostat")
+
+_STABLE: Final = "http,database"
+
+
+class Instrumentor(Protocol):
+    """What each contrib package offers."""
+
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """Say whether somebody has instrumented the library already."""
+
+    def instrument(self) -> object:
+        """Instrument the library."""
+
+    def uninstrument(self) -> object:
+        """Take that back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """Say of one library which module announces it, and which class of which package instruments it.
+
+    Args:
+        name: what it is called in the settings `instrument` and `instrument_not`.
+        module: the module whose import means that the program uses it.
+        package: the module of the contrib package.
+        instrumentor: the class in there.
+        after: what else is done once it is instrumented.
+    """
+
+    name: str
+    module: str
+    package: str
+    instrumentor: str
+    after: Callable[[], None] | None = None
+
+
+def _contrib(
+    name: str, instrumentor: str, *, module: str = "", package: str = "", after: Callable[[], None] | None = None
+) -> Library:
+    return Library(
+        name=name,
+        module=module or name,
+        package=f"opentelemetry.instrumentation.{package or name}",
+        instrumentor=instrumentor,
+        after=after,
+    )
+
+
+def silence_drivers_under_sqlalchemy() -> None:
+    """Let the driver say nothing while SQLAlchemy executes a statement: its span is there already.
+
+    Statements that a program sends through the driver itself keep their spans.
+    """
+    event = importlib.import_module("sqlalchemy.event")
+    engine = importlib.import_module("sqlalchemy.engine").Engine
+    suppressed = importlib.import_module("opentelemetry.instrumentation.utils").suppress_instrumentation
+
+    def silently(name: str) -> Callable[..., bool]:
+        def execute(*arguments: object) -> bool:
+            context = arguments[-1]
+            with suppressed():
+                getattr(context.dialect, name)(*arguments)  # type: ignore[attr-defined]  # its execution context
+            return True  # SQLAlchemy: "it is executed, do not do it again"
+
+        return execute
+
+    for name in ("do_execute", "do_executemany", "do_execute_no_params"):
+        event.listen(engine, name, silently(name))
+
+
+LIBRARIES: Final = (
+    _contrib("aiohttp_client", "AioHttpClientInstrumentor", module="aiohttp"),
+    _contrib("asyncpg", "AsyncPGInstrumentor"),
+    _contrib("grpc_client", "GrpcInstrumentorClient", module="grpc", package="grpc"),
+    _contrib("grpc_server", "GrpcInstrumentorServer", module="grpc", package="grpc"),
+    _contrib("grpc_aio_client", "GrpcAioInstrumentorClient", module="grpc", package="grpc"),
+    _contrib("grpc_aio_server", "GrpcAioInstrumentorServer", module="grpc", package="grpc"),
+    _contrib("httpx", "HTTPXClientInstrumentor"),
+    _contrib("psycopg", "PsycopgInstrumentor"),
+    _contrib("redis", "RedisInstrumentor"),
+    _contrib("requests", "RequestsInstrumentor"),
+    _contrib("sqlalchemy", "SQLAlchemyInstrumentor", after=silence_drivers_under_sqlalchemy),
+    _contrib("urllib3", "URLLib3Instrumentor"),
+    # Not in the extra `instrumentation`, and used where somebody has installed them.
+    _contrib("aiopg", "AiopgInstrumentor"),
+    _contrib("boto3sqs", "Boto3SQSInstrumentor", module="boto3"),
+    _contrib("botocore", "BotocoreInstrumentor"),
+    _contrib("cassandra", "CassandraInstrumentor"),
+    _contrib("elasticsearch", "ElasticsearchInstrumentor"),
+    _contrib("mysql", "MySQLInstrumentor", module="mysql.connector"),
+    _contrib("mysqlclient", "MySQLClientInstrumentor", module="MySQLdb"),
+    _contrib("psycopg2", "Psycopg2Instrumentor"),
+    _contrib("pymemcache", "PymemcacheInstrumentor"),
+    _contrib("pymongo", "PymongoInstrumentor"),
+    _contrib("pymysql", "PyMySQLInstrumentor"),
+    _contrib("sqlite3", "SQLite3Instrumentor"),
+    _contrib("urllib", "URLLibInstrumentor", module="urllib.request"),
+)
+"""Every library that is known, in alphabetical order within what the extra installs and what it does not.
+
+Celery, NATS, Kafka and RabbitMQ are not here: messages have integrations of our own, which carry more than a trace.
+"""
+
+NAMES: Final = frozenset(library.name for library in LIBRARIES)
+
+
+def chosen(libraries: Iterable[Library], *, wanted: Iterable[str], unwanted: Iterable[str]) -> tuple[Library, ...]:
+    """Return the libraries that the settings ask for; `auto` is all of them, and `*` among the unwanted none."""
+    asked, refused = set(wanted), set(unwanted)
+    if "*" in refused:
+        return ()
+    return tuple(
+        library for library in libraries if ("auto" in asked or library.name in asked) and library.name not in refused
+    )
+
+
+class Libraries:
+    """Instrument the libraries that the program uses, each when it is imported.
+
+    Args:
+        imports: what tells when that is.
+    """
+
+    def __init__(self, imports: Imports) -> None:
+        self._imports = imports
+        self._done: dict[str, Instrumentor] = {}
+        self._missing: dict[str, str] = {}
+        self._foreign: list[str] = []
+        self._waiting: list[str] = []
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Return the names of those that will be instrumented when the program imports them."""
+        return tuple(self._waiting)
+
+    @property
+    def instrumented(self) -> tuple[str, ...]:
+        """Return the names of those that are instrumented by us by now."""
+        return tuple(self._done)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Return the packages that would be needed, by library."""
+        return dict(self._missing)
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Return the libraries that somebody else had instrumented before."""
+        return tuple(self._foreign)
+
+    def start(self, libraries: Iterable[Library], *, named: Iterable[str] = ()) -> None:
+        """Wait for the imports of these libraries; `named` are those that somebody asked for by name."""
+        explicit = set(named)
+        for library in libraries:
+            if not _is_there(library.package):
+                if library.name in explicit:
+                    self._miss(library)
+                continue
+            self._waiting.append(library.name)
+            self._imports.call_when_imported(library.module, partial(self._instrument, library))
+
+    def stop(self) -> None:
+        """Take back what was done."""
+        for instrumentor in self._done.values():
+            instrumentor.uninstrument()
+        self._done.clear()
+
+    def _miss(self, library: Library) -> None:
+        distribution = library.package.replace("opentelemetry.instrumentation.", "opentelemetry-instrumentation-")
+        self._missing[library.name] = distribution.replace("_", "-")
+        _LOG.warning("homeostat: %s is not instrumented: pip install %s", library.name, self._missing[library.name])
+
+    def _instrument(self, library: Library) -> None:
+        # Contrib's packages write old names of attributes unless told otherwise; ours knows the stable ones only.
+        self._waiting.remove(library.name)
+        os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", _STABLE)
+        try:
+            instrumentor = getattr(importlib.import_module(library.package), library.instrumentor)()
+            if instrumentor.is_instrumented_by_opentelemetry:
+                self._foreign.append(library.name)
+                return
+            instrumentor.instrument()
+            # Contrib refuses versions it does not know with a log line of its own, and is then not instrumented.
+            if instrumentor.is_instrumented_by_opentelemetry:
+                self._done[library.name] = instrumentor
+                if library.after is not None:
+                    library.after()
+        except Exception as error:
+            self._missing[library.name] = library.package
+            _LOG.warning("homeostat: %s is not instrumented: %s: %s", library.name, type(error).__name__, error)
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
