@@ -27,15 +27,16 @@ class ForeignTracer:
 
 
 class OwnTracers:
-    """Remember the tracer of one scope for the provider that is current."""
+    """Remember the tracer of one scope for the provider that is current, or for a given one."""
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, provider: TracerProvider | None = None) -> None:
         self._scope = scope
+        self._provider = provider
         self._known: tuple[TracerProvider | None, Begins | None] = (None, None)
 
     def current(self) -> Begins:
         """Return the tracer of the current provider."""
-        provider = get_tracer_provider()
+        provider = self._provider or get_tracer_provider()
         known, begins = self._known
         if known is provider and begins is not None:
             return begins
