@@ -226,13 +226,14 @@ def insert_logs(number: int, path: Path) -> str:
     return insert("logs", columns, items(path, wire.LOG_COLUMNS))
 
 
-def points(kinds: tuple[str, ...], path: Path, fields: dict[str, str]) -> str:
+def points(kinds: tuple[str, ...], path: Path, fields: dict[str, str], *, only: str = "{}") -> str:
     """Return the query that gives one row a point of these kinds: what identifies its series, then `point`.
 
-    A metric has one kind, so concatenating the points of all of them gives that one's.
+    A metric has one kind, so concatenating the points of all of them gives that one's. `only` is an expression around
+    an array of points that may leave some of them out.
     """
     temporalities = [f"item.{kind}.aggregation_temporality" for kind in kinds if kind in wire.WITH_TEMPORALITY]
-    data_points = [f"item.{kind}.data_points" for kind in kinds]
+    data_points = [only.format(f"item.{kind}.data_points") for kind in kinds]
     columns = {
         "tenant": "tenant",
         "service": "service",
@@ -387,25 +388,32 @@ def insert_exemplars(number: int, path: Path) -> str:
         "time_unix_nano": "UInt64",
         "exemplars": f"Array({wire.EXEMPLAR})",
     }
-    # Few points have exemplars: the others are gone before anything is hashed.
-    joined = f"SELECT *, arrayJoin(point.exemplars) AS exemplar FROM ({points(wire.WITH_EXEMPLARS, path, fields)})"
+    # Few points have exemplars: the others are gone before anything is copied or hashed.
+    query = points(wire.WITH_EXEMPLARS, path, fields, only="arrayFilter(p -> notEmpty(p.exemplars), {})")
+    joined = f"SELECT *, arrayJoin(point.exemplars) AS exemplar FROM ({query})"
     return insert("exemplars", columns, with_series(joined))
 
 
-INSERTS: Final = {
-    Signal.TRACES: (insert_sources, insert_trace_bounds, insert_spans),
-    Signal.LOGS: (insert_sources, insert_logs),
+DERIVED: Final = {
+    Signal.TRACES: (insert_sources, insert_trace_bounds),
+    Signal.LOGS: (insert_sources,),
+    Signal.METRICS: (insert_sources, insert_series),
+}
+"""The statements of each signal that come first, in this order: what the rows of a segment refer to. Each is made from
+a segment's number and path."""
+
+ROWS: Final = {
+    Signal.TRACES: (insert_spans,),
+    Signal.LOGS: (insert_logs,),
     Signal.METRICS: (
-        insert_sources,
-        insert_series,
+        insert_exemplars,
         insert_samples,
         insert_histograms,
         insert_exponential_histograms,
         insert_summaries,
-        insert_exemplars,
     ),
 }
-"""The statements of each signal in the order they run, each made from a segment's number and path."""
+"""The statements that come then, in any order or at once; the longest is first, so that two hands end together."""
 
 TABLES: Final = {
     Signal.TRACES: ("spans",),

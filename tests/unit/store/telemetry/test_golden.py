@@ -14,7 +14,7 @@ from homeostat_server.model.segment import NODE_BITS
 from homeostat_server.store.telemetry import layouts
 from homeostat_server.store.telemetry.catalogue import CATALOGUE
 from homeostat_server.store.telemetry.engine_config import write_engine_config
-from homeostat_server.store.telemetry.inserts import INSERTS, TABLES
+from homeostat_server.store.telemetry.inserts import DERIVED, ROWS, TABLES
 from homeostat_server.store.telemetry.tables import Retention
 from homeostat_server.store.telemetry.wire import SCHEMAS
 from tests.otlp import NOW_NS
@@ -28,7 +28,7 @@ SEGMENT = Path("/spool/it's a segment")
 def _statements() -> dict[str, str]:
     """Return every statement of every signal by the name of what makes it, broken into lines to be read."""
     made: dict[str, Callable[[int, Path], str]] = {
-        statement.__name__: statement for statements in INSERTS.values() for statement in statements
+        statement.__name__: statement for statements in (*DERIVED.values(), *ROWS.values()) for statement in statements
     }
     return {name: _broken(statement(NUMBER, SEGMENT)) for name, statement in made.items()}
 

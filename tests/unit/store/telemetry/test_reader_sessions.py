@@ -128,7 +128,7 @@ def test_who_reads_goes_before_who_inserts_and_merges(reader: Session, store: Em
         " WHERE name = 'os_threads_nice_value_merge_mutate'"
     )
     (reading,) = reader.rows(asked, {})
-    (inserting,) = store._writers[Signal.TRACES].rows(asked, {})
+    (inserting,) = store._writers[Signal.TRACES][0].rows(asked, {})
     assert reading == {"niceness": READ_NICENESS}
     assert inserting == {"niceness": INSERT_NICENESS}
     assert store._upkeep.rows(merging, {}) == [{"niceness": MERGE_NICENESS}]

@@ -12,7 +12,7 @@ from homeostat_server.model.signal import Signal
 from homeostat_server.store.ports import Parameter, Row
 from homeostat_server.store.telemetry.catalogue import CATALOGUE
 from homeostat_server.store.telemetry.embedded import EmbeddedStore
-from homeostat_server.store.telemetry.inserts import INSERTS, TABLES
+from homeostat_server.store.telemetry.inserts import DERIVED, ROWS, TABLES
 from homeostat_server.store.telemetry.session import Session
 from tests import otlp
 from tests.otlp import NOW_NS
@@ -56,6 +56,9 @@ def content(store: EmbeddedStore, tenant: str) -> dict[str, list[str]]:
     return rows
 
 
+INSERTS = {signal: (*DERIVED[signal], *ROWS[signal]) for signal in Signal}
+
+
 def segment_of(folder: Path, tenant: str, signal: Signal, *, number: int) -> SealedSegment:
     """Write the signal's requests for a tenant."""
     return write_segment(folder, [(tenant, request) for request in REQUESTS[signal]], number=number)
@@ -72,24 +75,25 @@ def test_a_replay_after_any_statement_is_exact(opening: OpenStore, folder: Path,
         tenant = f"interrupted-{step}"
         segment = segment_of(folder, tenant, signal, number=next(numbers))
         for statement in INSERTS[signal][:step]:
-            store._writers[signal].execute(statement(segment.number, segment.path))
+            store._writers[signal][0].execute(statement(segment.number, segment.path))
         store.insert_segment(replace(segment, replay=True))
         assert content(store, tenant) == expected, f"after {step} statements"
 
 
 class Failing:
-    """Pass statements on to a session until one of them fails."""
+    """Pass statements on to a session until all that may pass have."""
 
-    def __init__(self, session: Session, *, statements: int) -> None:
-        """Let so many statements pass."""
+    def __init__(self, session: Session, *, passes: list[None]) -> None:
+        """Let as many statements pass as there are passes; several sessions may share them."""
         self._session = session
-        self._left = statements
+        self._passes = passes
 
     def execute(self, sql: str) -> None:
         """Run a statement or fail."""
-        if self._left == 0:
-            raise StoreUnavailable("run a statement")
-        self._left -= 1
+        try:
+            self._passes.pop()
+        except IndexError:
+            raise StoreUnavailable("run a statement") from None
         self._session.execute(sql)
 
     def rows(self, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
@@ -108,14 +112,15 @@ def test_a_retry_after_any_failure_is_exact(opening: OpenStore, folder: Path, si
     numbers = segment_numbers(NOW_NS + 9 * 10**9)
     store.insert_segment(segment_of(folder, "control", signal, number=next(numbers)))
     expected = content(store, "control")
-    writer = store._writers[signal]
+    writers = store._writers[signal]
     for step in range(len(INSERTS[signal])):
         tenant = f"failed-{step}"
         segment = segment_of(folder, tenant, signal, number=next(numbers))
-        store._writers[signal] = cast("Session", Failing(writer, statements=step))
+        passes = [None] * step
+        store._writers[signal] = tuple(cast("Session", Failing(writer, passes=passes)) for writer in writers)
         with pytest.raises(StoreUnavailable):
             store.insert_segment(segment)
-        store._writers[signal] = writer
+        store._writers[signal] = writers
         store.insert_segment(segment)
         assert content(store, tenant) == expected, f"after {step} statements"
     assert store._interrupted == set()
