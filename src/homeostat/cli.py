@@ -4,13 +4,18 @@ Any distribution adds commands by the entry-point group `homeostat.commands`. Th
 what to install when the extra `server` is not there.
 """
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Final
 
 import click
 
 import homeostat
+from homeostat.settings.table import SETTINGS_BY_NAME
 
 COMMANDS_GROUP: Final = "homeostat.commands"
 
@@ -98,3 +103,33 @@ def main() -> None:
 def version() -> None:
     """Print the version."""
     click.echo(homeostat.__version__)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--service", default=None, help="Name of the service.  [HOMEOSTAT_SERVICE]")
+@click.option("--environment", default=None, help="Where it runs, such as production.  [HOMEOSTAT_ENVIRONMENT]")
+@click.option("--endpoint", default=None, help="Where telemetry goes.  [HOMEOSTAT_ENDPOINT]")
+@click.option("--set", "others", multiple=True, metavar="NAME=VALUE", help="Any other setting; may be repeated.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(command: tuple[str, ...], others: tuple[str, ...], **named: str | None) -> None:
+    """Run a command with its Python programs instrumented, without a change of their code.
+
+    For example: homeostat run --service orders-api -- uvicorn orders:app
+    """
+    from homeostat.start.launching import launched_environment  # noqa: PLC0415 - `homeostat up` does without the SDK
+
+    settings = {name: value for name, value in named.items() if value is not None} | dict(map(_pair, others))
+    # A virtual environment that was not activated has its programs beside our own interpreter.
+    beside = Path(sys.executable).with_name(command[0])
+    program = shutil.which(command[0]) or str(beside)
+    try:
+        os.execve(program, command, launched_environment(os.environ, settings))  # noqa: S606 - what it is for
+    except OSError as error:
+        raise click.ClickException(f"cannot run {command[0]}: {error.strerror}") from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if name not in SETTINGS_BY_NAME:
+        raise click.BadParameter(f"{name} is not a setting; docs/sdk/settings.md lists them.", param_hint="--set")
+    return name, value

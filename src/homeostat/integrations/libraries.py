@@ -90,10 +90,10 @@ def silence_drivers_under_sqlalchemy() -> None:
 LIBRARIES: Final = (
     _contrib("aiohttp_client", "AioHttpClientInstrumentor", module="aiohttp"),
     _contrib("asyncpg", "AsyncPGInstrumentor"),
-    _contrib("grpc_client", "GrpcInstrumentorClient", module="grpc", package="grpc"),
-    _contrib("grpc_server", "GrpcInstrumentorServer", module="grpc", package="grpc"),
-    _contrib("grpc_aio_client", "GrpcAioInstrumentorClient", module="grpc", package="grpc"),
-    _contrib("grpc_aio_server", "GrpcAioInstrumentorServer", module="grpc", package="grpc"),
+    _contrib("grpc", "GrpcInstrumentorClient"),
+    _contrib("grpc", "GrpcInstrumentorServer"),
+    _contrib("grpc", "GrpcAioInstrumentorClient"),
+    _contrib("grpc", "GrpcAioInstrumentorServer"),
     _contrib("httpx", "HTTPXClientInstrumentor"),
     _contrib("psycopg", "PsycopgInstrumentor"),
     _contrib("redis", "RedisInstrumentor"),
@@ -142,7 +142,7 @@ class Libraries:
 
     def __init__(self, imports: Imports) -> None:
         self._imports = imports
-        self._done: dict[str, Instrumentor] = {}
+        self._done: list[tuple[Library, Instrumentor]] = []
         self._missing: dict[str, str] = {}
         self._foreign: list[str] = []
         self._waiting: list[str] = []
@@ -150,12 +150,12 @@ class Libraries:
     @property
     def waiting(self) -> tuple[str, ...]:
         """Return the names of those that will be instrumented when the program imports them."""
-        return tuple(self._waiting)
+        return tuple(dict.fromkeys(self._waiting))
 
     @property
     def instrumented(self) -> tuple[str, ...]:
         """Return the names of those that are instrumented by us by now."""
-        return tuple(self._done)
+        return tuple(dict.fromkeys(library.name for library, _ in self._done))
 
     @property
     def missing(self) -> dict[str, str]:
@@ -171,6 +171,8 @@ class Libraries:
         """Wait for the imports of these libraries; `named` are those that somebody asked for by name."""
         explicit = set(named)
         for library in libraries:
+            if not _is_there(library.module):
+                continue
             if not _is_there(library.package):
                 if library.name in explicit:
                     self._miss(library)
@@ -180,7 +182,7 @@ class Libraries:
 
     def stop(self) -> None:
         """Take back what was done."""
-        for instrumentor in self._done.values():
+        for _, instrumentor in self._done:
             instrumentor.uninstrument()
         self._done.clear()
 
@@ -201,7 +203,7 @@ class Libraries:
             instrumentor.instrument()
             # Contrib refuses versions it does not know with a log line of its own, and is then not instrumented.
             if instrumentor.is_instrumented_by_opentelemetry:
-                self._done[library.name] = instrumentor
+                self._done.append((library, instrumentor))
                 if library.after is not None:
                     library.after()
         except Exception as error:

@@ -226,7 +226,9 @@ def _show_mapping(value: Mapping[str, str]) -> str:
 
 
 def _mask_mapping(text: str) -> str:
-    return ",".join(f"{pair.partition('=')[0]}=***" for pair in text.split(",")) if text else ""
+    pairs = [pair.partition("=") for pair in text.split(",")] if text else []
+    # What is no pair may be a secret as a whole.
+    return ",".join(f"{key}=***" if separator else "***" for key, separator, _ in pairs)
 
 
 def _mask_secret(text: str) -> str:

@@ -1,0 +1,18 @@
+"""A FastAPI service as a team would write it."""
+
+import os
+
+from fastapi import FastAPI
+from opentelemetry import trace
+
+import homeostat
+
+app = FastAPI()
+homeostat.configure("asgi-service", app=app)
+
+
+@app.get("/work/{number}")
+async def work(number: int) -> dict[str, int]:
+    """Do a bit of work in a span of its own, and say which process did it."""
+    with trace.get_tracer("service").start_as_current_span("work"):
+        return {"number": number, "pid": os.getpid()}
