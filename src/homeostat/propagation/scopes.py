@@ -2,34 +2,38 @@
 
 Invariant: leaving a block never raises, never logs, and never disturbs a context that belongs to somebody else: a
 generator may be closed by another task or thread than the one that ran it, or while its caller has entered something.
+Then the block's context is marked, and whoever entered it finds out the next time that it asks what is current; tasks
+that were started inside the block keep it.
 """
 
+from contextvars import Token
 from types import TracebackType
 from typing import Final, Self
 
 from opentelemetry.context import Context, attach, get_current
 
-_LEFT_FOR: Final = "_homeostat_left_for"
+_LEFT: Final = "_homeostat_left"
+"""Attribute of a context whose block has been left elsewhere: the token with which it was entered."""
 
 
 class Attached:
     """Make a context current inside a `with` block.
 
-    Each instance serves one block. Where the context is not current any more when the block ends, what is current
-    stays, and whoever returns to the block's context later returns to the one below it instead.
+    Each instance serves one block.
     """
 
-    __slots__ = ("_context", "_previous")
+    __slots__ = ("_context", "_previous", "_token")
 
     def __init__(self, context: Context) -> None:
         """Prepare a block; the context must not be in use by another one (copy it with `Context(…)` if it may be)."""
         self._context = context
-        self._previous: Context | None = None
+        self._previous = context
+        self._token: Token[Context] | None = None
 
     def __enter__(self) -> Self:
         """Make the context current."""
         self._previous = current_context()
-        attach(self._context)
+        self._token = attach(self._context)
         return self
 
     def __exit__(
@@ -43,34 +47,53 @@ class Attached:
 
     def leave(self) -> None:
         """Return to what was current before; a second call does nothing."""
-        previous, self._previous = self._previous, None
-        if previous is not None:
-            leave(self._context, previous=previous)
+        token, self._token = self._token, None
+        if token is not None:
+            leave(self._context, previous=self._previous, token=token)
 
 
 def current_context() -> Context:
-    """Return what is current, or what lies below it where its block was left from somewhere else."""
+    """Return what is current; where its block was left from somewhere else, what was current before that block."""
     context = get_current()
-    return context if getattr(context, _LEFT_FOR, None) is None else _still_open(context)
+    return context if getattr(context, _LEFT, None) is None else _settled(context)
 
 
-def leave(entered: Context, *, previous: Context) -> None:
-    """Return from a context that was entered to the one before it.
+def leave(entered: Context, *, previous: Context, token: Token[Context] | None = None) -> None:
+    """Return from a context to the one before it.
 
-    No token is needed, so this works in another task or thread than the one that entered. `entered` must be an object
-    that was entered once.
+    Unlike OpenTelemetry's `detach` this may happen in another task or thread than the `attach`, or while something else
+    is current: that stays so.
+
+    Args:
+        entered: What was attached, an object that was attached once.
+        previous: What `current_context` gave before that.
+        token: What `attach` gave; without it, whoever attached it does not find out when it is left elsewhere.
     """
-    if get_current() is entered:
-        attach(_still_open(previous))
-    else:
-        setattr(entered, _LEFT_FOR, previous)
+    here = get_current() is entered
+    if token is None:
+        if here:
+            attach(previous)
+        return
+    if here:
+        try:
+            token.var.reset(token)
+        except ValueError:
+            # A copy of the context in which the block was entered, such as that of the task that closes a generator.
+            attach(previous)
+        else:
+            current_context()
+            return
+    setattr(entered, _LEFT, token)
 
 
-def _still_open(context: Context) -> Context:
-    below: Context | None = context
-    while below is not None:
-        context, below = below, getattr(below, _LEFT_FOR, None)
-    return context
+def _settled(context: Context) -> Context:
+    token: Token[Context] = getattr(context, _LEFT)
+    try:
+        token.var.reset(token)
+    except (ValueError, RuntimeError):
+        # A task that was started inside the block, or a second look: what it has inherited is its own.
+        return context
+    return current_context()
 
 
 def detached() -> Attached:

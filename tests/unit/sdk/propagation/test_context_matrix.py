@@ -332,17 +332,43 @@ async def test_an_asynchronous_generator_closed_by_another_task_disturbs_nobody(
         assert tenant() == "outer"
 
 
-def test_blocks_left_elsewhere_do_not_pile_up() -> None:
-    """A long-lived worker that does so for each item holds on to none of them."""
-    for _ in range(3):
-        reading = rows("inner")
-        next(reading)
-        with bound(user="u"):
-            reading.close()
-        context = get_current()
-        assert current_context() is not context or getattr(context, "_homeostat_left_for", None) is None
-    with bound(tenant="acme") as block:
-        assert getattr(block._previous, "_homeostat_left_for", None) is None
+async def test_a_broken_loop_over_an_asynchronous_generator_leaves_nothing() -> None:
+    """The loop closes the generator in a task of its own; who read it is back where it was as soon as it asks."""
+    with bound(tenant="outer"):
+        async for found in pages("inner"):
+            assert found == "inner"
+            break
+        assert tenant() == "inner"
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert tenant() == "outer"
+        assert get_current() is current_context()
+
+
+async def test_a_task_started_inside_a_block_keeps_it() -> None:
+    """However the block ends."""
+    go_on = asyncio.Event()
+
+    async def later() -> str | None:
+        await go_on.wait()
+        return tenant()
+
+    tasks = []
+    with bound(tenant="left"):
+        tasks.append(asyncio.create_task(later()))
+    reading = rows("closed")
+    next(reading)
+    tasks.append(asyncio.create_task(later()))
+    with bound(user="u"):
+        reading.close()
+    async for _ in pages("broken"):
+        tasks.append(asyncio.create_task(later()))
+        break
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert tenant() is None
+    go_on.set()
+    assert await asyncio.gather(*tasks) == ["left", "closed", "broken"]
 
 
 def test_a_block_is_left_once() -> None:
@@ -361,6 +387,8 @@ def test_a_context_can_be_entered_by_hand() -> None:
     attach(entered)
     assert tenant() == "acme"
     leave(entered, previous=previous)
+    assert current_context() is previous
+    leave(entered, previous=Context())
     assert current_context() is previous
 
 
