@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 ASGIApplication: TypeAlias = Callable[..., Awaitable[None]]
 
 BACKLOG: Final = 2048
+KEEP_ALIVE_S: Final = 75
+"""How long an idle connection stays open. Senders pause between exports, SDKs 5 s for spans and 60 s for metrics; closed
+at the moment the next one begins, a connection costs the sender its request or a retry."""
+
 STOP_GRACE_S: Final = 5.0
 """For requests under way; a body that is not here by then is sent again by its exporter."""
 
@@ -83,6 +87,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
             backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=int(STOP_GRACE_S),
             ssl_context_factory=None if tls is None else lambda *_: tls.http_context(),
         )

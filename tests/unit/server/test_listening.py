@@ -139,6 +139,13 @@ async def test_a_server_that_never_started_can_be_stopped(slow: Slow) -> None:
         await HttpServer(slow.app, bound=bound, tls=None).stop()
 
 
+async def test_an_idle_connection_outlives_the_pause_between_exports(slow: Slow) -> None:
+    """An SDK sends metrics every minute: a connection closed just then would cost it a request."""
+    with bind(ANYWHERE) as bound:
+        server = HttpServer(slow.app, bound=bound, tls=None)
+        assert server._server.config.timeout_keep_alive > 60
+
+
 async def test_http_speaks_tls(slow: Slow, certificate: Certificate, identity: TlsIdentity) -> None:
     """With a certificate the same port answers over TLS."""
     slow.may_end.set()
