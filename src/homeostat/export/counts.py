@@ -67,6 +67,11 @@ class Counts:
             self.spooled += spooled
             self.replayed += replayed
 
+    def leave(self, items: int, reason: str) -> None:
+        """Add to what is not sent because somebody else does; nobody is told."""
+        with self._lock:
+            self._dropped[reason] += items
+
     def drop(self, signal: str, items: int, reason: str, why: str = "") -> None:
         """Add to what is lost; `why` is what the backend said."""
         with self._lock:

@@ -128,7 +128,8 @@ class Exporting:
         if signal not in SIGNALS:
             raise ValueError(f"{signal!r} is none of {', '.join(SIGNALS)}")
         if self._is_closed:
-            self._refuse(signal, items, CLOSED)
+            self._counts.count(accepted=items)
+            self._counts.drop(signal, items, CLOSED)
             return
         self._pipeline.offer(Record(signal, items, request))
         self.start()
@@ -231,11 +232,11 @@ class Exporting:
 
     def _count_refused(self) -> None:
         for reason, items in self._processor.refused().items():
-            self._refuse("traces", items, reason)
-
-    def _refuse(self, signal: str, items: int, reason: str) -> None:
-        self._counts.count(accepted=items)
-        self._counts.drop(signal, items, reason)
+            self._counts.count(accepted=items)
+            if reason == INHERITED:
+                self._counts.leave(items, reason)
+            else:
+                self._counts.drop("traces", items, reason)
 
     def _breaker(self) -> Breaker:
         config = self._config
