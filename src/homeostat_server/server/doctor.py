@@ -14,11 +14,11 @@ from enum import StrEnum, unique
 from pathlib import Path
 from typing import Final
 
+from homeostat.settings.kinds import GIBIBYTE, MEBIBYTE, Address
 from homeostat_server.exceptions import HomeostatError
 from homeostat_server.runtime.clock import Clock, SystemClock
 from homeostat_server.runtime.data_folder import DataFolder
 from homeostat_server.runtime.resources import Resources
-from homeostat.settings.kinds import GIBIBYTE, MEBIBYTE, Address
 from homeostat_server.runtime.settings import SETTINGS_BY_NAME, Settings
 from homeostat_server.security.binding import examine_binding, refuse_unsafe_binding
 from homeostat_server.security.tls import load_tls

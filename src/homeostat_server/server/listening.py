@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import grpc
 import uvicorn
 
-from homeostat_server.exceptions import AddressUnavailable
 from homeostat.settings.kinds import Address
+from homeostat_server.exceptions import AddressUnavailable
 
 if TYPE_CHECKING:
     from homeostat_server.security.tls import TlsIdentity
@@ -19,7 +19,7 @@ ASGIApplication: TypeAlias = Callable[..., Awaitable[None]]
 
 BACKLOG: Final = 2048
 KEEP_ALIVE_S: Final = 75
-"""How long an idle connection stays open. Senders pause between exports, SDKs 5 s for spans and 60 s for metrics; closed
+"""How long an idle connection stays open. Senders pause between exports, SDKs 5 s for spans, 60 s for metrics; closed
 at the moment the next one begins, a connection costs the sender its request or a retry."""
 
 STOP_GRACE_S: Final = 5.0

@@ -17,6 +17,7 @@ import uvloop
 from opentelemetry.trace import NoOpTracer, Tracer
 
 import homeostat
+from homeostat.settings.kinds import Address
 from homeostat_server.api.app import create_app
 from homeostat_server.api.health import Dependency, Health, health_router
 from homeostat_server.api.ingest import ingest_router
@@ -45,7 +46,6 @@ from homeostat_server.runtime.knobs import Knobs
 from homeostat_server.runtime.lifecycle import Component, Lifecycle, in_thread
 from homeostat_server.runtime.pages import LibraryPages
 from homeostat_server.runtime.resources import read_resources
-from homeostat.settings.kinds import Address
 from homeostat_server.runtime.settings import Settings
 from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.security.authentication import Authenticator

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from homeostat_server.exceptions import SettingInvalid
 from homeostat.settings.kinds import MEBIBYTE, Address, LogLevel, mask_password
+from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Settings
 from homeostat_server.runtime.settings_loading import bounds_text, load_settings, unknown_variables
 

@@ -8,10 +8,10 @@ import trustme
 from click.testing import CliRunner
 from cryptography import x509
 
+from homeostat.settings.kinds import GIBIBYTE, Address
 from homeostat_server.runtime.clock import SystemClock
 from homeostat_server.runtime.data_folder import DataFolder
 from homeostat_server.runtime.resources import Resources
-from homeostat.settings.kinds import GIBIBYTE, Address
 from homeostat_server.runtime.settings import Settings
 from homeostat_server.runtime.testing import ManualClock
 from homeostat_server.server.cli import key

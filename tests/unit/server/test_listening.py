@@ -10,9 +10,9 @@ import grpc
 import httpx
 import pytest
 
+from homeostat.settings.kinds import Address
 from homeostat_server.exceptions import AddressUnavailable
 from homeostat_server.runtime.clock import SystemClock
-from homeostat.settings.kinds import Address
 from homeostat_server.security.tls import TlsIdentity, load_tls
 from homeostat_server.server.listening import GrpcServer, HttpServer, bind
 from tests.certificates import Certificate, issue
