@@ -25,10 +25,10 @@ class FileEntry:
 
 
 class OpenFile(Protocol):
-    """Read anywhere in one file and write at its end. Not thread-safe."""
+    """Read and write one file. Not thread-safe."""
 
-    def append(self, content: bytes) -> None:
-        """Write at the end, all of it; when it raises, any prefix may have been written."""
+    def append(self, content: bytes, *, offset: int) -> None:
+        """Write all of it at what the caller knows as the end; when it raises, any prefix may have been written."""
         ...
 
     def read(self, offset: int, size_bytes: int) -> bytes:
@@ -40,7 +40,7 @@ class OpenFile(Protocol):
         ...
 
     def truncate(self, size_bytes: int) -> None:
-        """Cut the file; the next append goes there."""
+        """Cut the file."""
         ...
 
     def sync(self) -> None:
@@ -141,20 +141,17 @@ class SystemDisk:
 
 
 class _SystemFile:
-    """Hold a descriptor and where its file ends: nobody else writes there."""
+    """Hold a descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._end = os.fstat(descriptor).st_size
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes, *, offset: int) -> None:
         view = memoryview(content)
-        end = self._end
         while view:
-            written = os.pwrite(self._descriptor, view, end)
+            written = os.pwrite(self._descriptor, view, offset)
             view = view[written:]
-            end += written
-        self._end = end  # what a failed write left half done is overwritten by the next
+            offset += written
 
     def read(self, offset: int, size_bytes: int) -> bytes:
         return os.pread(self._descriptor, size_bytes, offset)
@@ -164,7 +161,6 @@ class _SystemFile:
 
     def truncate(self, size_bytes: int) -> None:
         os.ftruncate(self._descriptor, size_bytes)
-        self._end = size_bytes
 
     def sync(self) -> None:
         os.fsync(self._descriptor)

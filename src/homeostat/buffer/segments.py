@@ -57,9 +57,9 @@ class Segment:
         content = written(record)
         file = self._opened()
         try:
-            file.append(content)
+            file.append(content, offset=self.size_bytes)
         except OSError:
-            with contextlib.suppress(OSError):  # or the next scan cuts it off
+            with contextlib.suppress(OSError):  # or the next record is written over it
                 file.truncate(self.size_bytes)
             raise
         self.size_bytes += len(content)

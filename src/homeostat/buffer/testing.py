@@ -71,11 +71,11 @@ class _TroubledFile:
         self._file = file
         self._disk = disk
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes, *, offset: int) -> None:
         self._disk.fail("append")
         fitting = content[: self._disk.room_bytes]
         self._disk.room_bytes -= len(fitting)
-        self._file.append(fitting)
+        self._file.append(fitting, offset=offset)
         if len(fitting) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -1,4 +1,4 @@
-"""A backend and a clock that a test holds in its hands; both implement what the export asks for. They open no socket."""
+"""A backend and a clock that a test holds in its hands; they implement the ports of the export."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
