@@ -62,16 +62,12 @@ class Arrived(SpanProcessor):
 
     spans: list[ReadableSpan] = field(default_factory=list)
     started: int = 0
-    ending: int = 0
     flushes: list[int] = field(default_factory=list)
     shutdowns: int = 0
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the port's
         """Count it."""
         self.started += 1
-
-    def _on_ending(self, span: Span) -> None:  # noqa: ARG002 - the port's
-        self.ending += 1
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep it."""

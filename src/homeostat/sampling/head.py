@@ -1,6 +1,6 @@
 """The decision when a span begins: follow the parent, else draw the lot. It keeps nothing and locks nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opentelemetry.context import Context
@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
-from homeostat.sampling.plan import Plan
+from homeostat.sampling.plan import Current, Plan
 from homeostat.sampling.weights import RANDOMNESS_MASK, is_consistent, with_threshold
 
 _SAMPLED: Final = 1
@@ -17,9 +17,9 @@ _SAMPLED: Final = 1
 class HeadSampler(Sampler):
     """Sample by the plan that is current when a span begins."""
 
-    def __init__(self, plan: Callable[[], Plan]) -> None:
-        """Ask for the plan at each decision."""
-        self._plan = plan
+    def __init__(self, current: Current) -> None:
+        """Read the plan at each decision."""
+        self._current = current
 
     def should_sample(  # noqa: PLR0917 - the signature is OpenTelemetry's
         self,
@@ -48,7 +48,7 @@ class HeadSampler(Sampler):
             name: the span's name, for the rules.
             attributes: those it begins with, for the rules.
         """
-        plan = self._plan()
+        plan = self._current.plan
         if parent is not None and parent.is_valid:
             return _follow(parent, plan)
         lot = plan.lot_of(name, attributes)
@@ -58,7 +58,7 @@ class HeadSampler(Sampler):
 
     def get_description(self) -> str:
         """Return what a person reads about the sampler."""
-        return f"Homeostat{{ratio={self._plan().config.ratio:g}}}"
+        return f"Homeostat{{ratio={self._current.plan.config.ratio:g}}}"
 
 
 def _follow(parent: SpanContext, plan: Plan) -> tuple[Decision, TraceState]:

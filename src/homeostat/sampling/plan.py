@@ -71,6 +71,16 @@ class Plan:
         return (error and self.config.keep_errors) or duration_s * _NS >= self.slow_ns
 
 
+class Current:
+    """Hold the plan that is in force: one reference, swapped whole."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin with a plan."""
+        self.plan = plan
+
+
 def plan_of(config: SamplingConfig, *, diverted: SpanProcessor | None = None) -> Plan:
     """Return what a configuration comes to; while spans are captured, everything is kept."""
     captured = diverted is not None

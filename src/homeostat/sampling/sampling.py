@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from homeostat.sampling import diversion
 from homeostat.sampling.config import SamplingConfig
 from homeostat.sampling.head import HeadSampler
-from homeostat.sampling.plan import plan_of
+from homeostat.sampling.plan import Current, plan_of
 from homeostat.sampling.tail import SamplingStatistics, TailProcessor
 
 
@@ -20,15 +20,15 @@ class Sampling:
         """Begin with a configuration; without one, everything is kept."""
         self._clock = clock
         self._change = threading.Lock()
-        self._plan = plan_of(config or SamplingConfig())
+        self._current = Current(plan_of(config or SamplingConfig()))
         self._tail: TailProcessor | None = None
-        self.sampler = HeadSampler(lambda: self._plan)
+        self.sampler = HeadSampler(self._current)
         diversion.join(self)
 
     @property
     def config(self) -> SamplingConfig:
         """Return the configuration that is in force."""
-        return self._plan.config
+        return self._current.plan.config
 
     def change(self, config: SamplingConfig) -> None:
         """Take another configuration; spans that begin from now on see it.
@@ -37,7 +37,7 @@ class Sampling:
         A decision that is being made at this moment uses one of the two whole.
         """
         with self._change:
-            self._plan = plan_of(config, diverted=self._plan.diverted)
+            self._current.plan = plan_of(config, diverted=self._current.plan.diverted)
 
     def tail(self, following: SpanProcessor, *, weighs: bool = True) -> SpanProcessor:
         """Return the processor that stands before the export: one, made once.
@@ -49,17 +49,17 @@ class Sampling:
             weighs: false where another's sampler decides at the beginning: what it left out is never seen here, so
                 nothing is known of how many there were, and nothing is said about it.
         """
-        self._tail = TailProcessor(following, plan=lambda: self._plan, clock=self._clock, weighs=weighs)
+        self._tail = TailProcessor(following, current=self._current, clock=self._clock, weighs=weighs)
         return self._tail
 
     def keeps(self, *, error: bool, duration_s: float) -> bool:
         """Say whether a span that nobody recorded is to be kept for its own sake, now that its end is known."""
-        return self._plan.keeps(error=error, duration_s=duration_s)
+        return self._current.plan.keeps(error=error, duration_s=duration_s)
 
     def divert(self, to: SpanProcessor | None) -> None:
         """Send all spans to another processor and keep each; None to go on as configured. For tests."""
         with self._change:
-            self._plan = plan_of(self._plan.config, diverted=to)
+            self._current.plan = plan_of(self._current.plan.config, diverted=to)
 
     def statistics(self) -> SamplingStatistics:
         """Return what the tail decided and holds."""

@@ -23,7 +23,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from homeostat.sampling.config import TailConfig
 from homeostat.sampling.held import Fragment, Held
-from homeostat.sampling.plan import Plan
+from homeostat.sampling.plan import Current, Plan
 from homeostat.sampling.weights import with_threshold
 
 OWN_SCOPE: Final = "homeostat"
@@ -74,14 +74,15 @@ class TailProcessor(SpanProcessor):
         self,
         following: SpanProcessor,
         *,
-        plan: Callable[[], Plan],
+        current: Current,
         clock: Callable[[], float] = time.monotonic,
         weighs: bool = True,
     ) -> None:
-        """Stand before another processor and ask for the plan at each span."""
+        """Stand before another processor and read the plan at each span."""
         self._next = following
+        self._tells_beginnings = type(following).on_start is not SpanProcessor.on_start
         self._weighs = weighs
-        self._plan = plan
+        self._current = current
         self._clock = clock
         self.after_fork_in_child()
 
@@ -100,20 +101,18 @@ class TailProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Note that a local root began."""
-        plan = self._plan()
+        plan = self._current.plan
         if plan.diverted is not None:
             plan.diverted.on_start(span, parent_context)
             return
         if plan.config.tail is not None and _is_local_root(span.parent):
             self._open(span.context.trace_id, plan, plan.config.tail)
-        self._next.on_start(span, parent_context)
-
-    def _on_ending(self, span: Span) -> None:
-        self._next._on_ending(span)  # noqa: SLF001 - the SDK's hook has this name for all processors
+        if self._tells_beginnings:
+            self._next.on_start(span, parent_context)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Pass the span on, hold it, or leave it out."""
-        plan = self._plan()
+        plan = self._current.plan
         if plan.diverted is not None:
             plan.diverted.on_end(span)
         elif plan.config.tail is None and not self._held.fragments:
@@ -204,7 +203,7 @@ class TailProcessor(SpanProcessor):
         """Decide on the traces that are over a bound, as each span does by the way."""
         with self._lock:
             shed = self._shed()
-        self._release(shed, self._plan())
+        self._release(shed, self._current.plan)
 
     def _look_now_and_then(self) -> None:
         stop = self._stop
@@ -231,7 +230,7 @@ class TailProcessor(SpanProcessor):
         with self._lock:
             trace_ids = list(self._held.fragments)
             left = [_Decided(self._held.take(trace_id, self._bounds), "stop") for trace_id in trace_ids]
-        self._release(left, self._plan())
+        self._release(left, self._current.plan)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush what follows; traces that have not ended stay undecided."""
