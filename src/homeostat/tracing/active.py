@@ -5,6 +5,7 @@ by another task or thread than the one that ran it (`propagation.scopes`).
 """
 
 from collections.abc import Sequence
+from contextvars import Token
 from types import TracebackType
 from typing import Final, Protocol, TypeVar
 
@@ -49,6 +50,7 @@ class ActiveSpan:
     ends = True
     _entered: Context | None = None
     _previous: Context | None = None
+    _token: Token[Context] | None = None
 
     def __init__(self, tracer: Begins, name: str, kind: SpanKind, attributes: Attributes) -> None:
         self._tracer = tracer
@@ -117,13 +119,13 @@ class ActiveSpan:
         """Make the span current."""
         previous = self._previous = current_context()
         entered = self._entered = Context({**previous, SPAN: self._span})
-        attach(entered)
+        self._token = attach(entered)
 
     def detach(self) -> None:
         """Return to what was current before."""
         entered, previous = self._entered, self._previous
         if entered is not None and previous is not None:
-            leave(entered, previous=previous)
+            leave(entered, previous=previous, token=self._token)
 
     def close(self, error: BaseException | None) -> None:
         """End the span, with the exception that ended the block, if any."""

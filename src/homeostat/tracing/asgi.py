@@ -110,7 +110,8 @@ class AsgiTracing:
             await self.app(scope, receive, send)
             return
         entered = exchange.entered
-        attach(entered)
+        previous = current_context()
+        token = attach(entered)
         failure: BaseException | None = None
         try:
             await self.app(scope, exchange.receive, exchange.send)
@@ -118,7 +119,7 @@ class AsgiTracing:
             failure = error
             raise
         finally:
-            leave(entered, previous=exchange.previous)
+            leave(entered, previous=previous, token=token)
             exchange.finish(failure)
             del failure
 
@@ -186,7 +187,6 @@ class _Exchange:
         "disconnected",
         "end_time",
         "entered",
-        "previous",
         "status",
         "trailers",
     )
@@ -203,7 +203,6 @@ class _Exchange:
     ) -> None:
         self._span = span
         self.entered = entered
-        self.previous = current_context()
         self._scope = scope
         self._receive = receive
         self._send = send

@@ -10,7 +10,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Sampler
-from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NoOpTracer, Tracer
 from opentelemetry.util.types import Attributes
 
@@ -63,7 +63,7 @@ class LeanProvider(TracerProvider):
             known = self._tracers.get(scope)
             if known is not None:
                 return known
-            tracer = self._made(scope, InstrumentationInfo(name, version, schema_url))
+            tracer = self._made(scope)
             if len(self._tracers) < SCOPES_MAX:
                 self._tracers[scope] = tracer
             return tracer
@@ -76,13 +76,13 @@ class LeanProvider(TracerProvider):
         for tracer in self._tracers.values():
             tracer.resource = resource
 
-    def _made(self, scope: InstrumentationScope, info: InstrumentationInfo) -> LeanTracer:
+    def _made(self, scope: InstrumentationScope) -> LeanTracer:
         tracer = LeanTracer(
             self.sampler,
             self._resource,
             self._active_span_processor,
             self.id_generator,
-            info,
+            None,  # type: ignore[arg-type]  # the older form of the scope, deprecated for years
             self._span_limits,
             scope,
             meter_provider=self._meter_provider,

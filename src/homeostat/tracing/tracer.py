@@ -213,11 +213,10 @@ class LeanTracer(Tracer):
 
     def settle(self, latent: LatentSpan, end_time: int) -> None:
         """Forget a span that was refused, or make it real: sampled, with its own identifiers and its own times."""
-        keeps = self._keeps
-        if keeps is None or not keeps(error=latent.failed, duration_s=(end_time - latent.start_time) / _NANOSECONDS):
-            return
         try:
-            self._made_real(latent).end(end_time)
+            duration_s = (end_time - latent.start_time) / _NANOSECONDS
+            if self._keeps is not None and self._keeps(error=latent.failed, duration_s=duration_s):
+                self._made_real(latent).end(end_time)
         except Exception as error:
             FAILURES.caught("keeping a span after the fact", error)
 

@@ -5,6 +5,7 @@ with the last piece of the body: at once for a list, a tuple or a file, with the
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Token
 from time import time_ns
 from types import TracebackType
 from typing import Any, Final
@@ -175,6 +176,7 @@ class _Exchange:
         "_span",
         "_start_response",
         "_status",
+        "_token",
         "is_over",
     )
 
@@ -195,6 +197,7 @@ class _Exchange:
         self._route = route
         self._status: int | None = None
         self._entered = self._previous = context
+        self._token: Token[Context] | None = None
         self.is_over = False
 
     def start_response(
@@ -213,11 +216,11 @@ class _Exchange:
         """Make the span current while code of the application runs."""
         self._previous = current_context()
         self._entered = Context({**self._context, SPAN: self._span})
-        attach(self._entered)
+        self._token = attach(self._entered)
 
     def leave(self) -> None:
         """Return to what was current before."""
-        leave(self._entered, previous=self._previous)
+        leave(self._entered, previous=self._previous, token=self._token)
 
     def finish(self, failure: BaseException | None, *, complete: bool = True) -> None:
         """Say how it went, and end the span; only the first call counts."""
