@@ -1,7 +1,7 @@
 """Real brokers on free ports of this machine, their data in a temporary folder; a test is skipped where one is missing.
 
-They come from Debian's packages nats-server, redis-server and rabbitmq-server. A module that needs one imports its
-fixture; each runs once for the tests of a module and is gone afterwards.
+They come from Debian's packages nats-server, redis-server and rabbitmq-server; Kafka is a double from its client. A
+module that needs one imports its fixture; each runs once for the tests of a module and is gone afterwards.
 """
 
 import os
@@ -58,6 +58,20 @@ def amqp_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _running([str(_RABBITMQ)], folder=folder, port=port, settings=_rabbitmq(folder, port, names_port)),
     ):
         yield f"amqp://guest:guest@127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="module")
+def kafka_address() -> Iterator[str]:
+    """Give the address of a double of a Kafka cluster, which librdkafka has built in: its protocol, without a disk.
+
+    Debian has no Kafka. Both clients speak to the double over TCP as they would to a broker.
+    """
+    from confluent_kafka import Producer  # noqa: PLC0415 - only for those who need it: it loads a library of 10 MB
+
+    holder = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 3})
+    [broker] = holder.list_topics(timeout=_START_S).brokers.values()
+    yield f"{broker.host}:{broker.port}"
+    holder.flush(0)
 
 
 def free_port() -> int:
