@@ -2,10 +2,12 @@
 
 Python's own hooks (`os.register_at_fork`) see every fork that Python makes. A child of `multiprocessing`, or of
 `billiard`, which Celery uses, leaves by `os._exit`: exit handlers do not run there, finalizers of that library do, but
-only those that were registered after the fork. The room knows nothing of what is carried.
+only those that were registered after the fork. A pool of Celery leaves before those, too, and sends a signal first.
+uWSGI forks without Python's knowledge. The room knows nothing of what is carried.
 """
 
 import os
+import random
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ from types import ModuleType
 from typing import Any, Final
 
 _POOLS: Final = ("multiprocessing.util", "billiard.util")
+
+_CELERY: Final = "celery.signals"
 
 _LAST: Final = -1000
 """Priority of our finalizer: the program's own, which may still record something, go first."""
@@ -64,16 +68,29 @@ class ForkWatch:
             self._hooks.in_child()
 
     def _in_child_of_uwsgi(self) -> None:
-        """Do what the hook after a fork did not: uWSGI forks without Python's knowledge in some of its modes."""
+        """Do what Python's hooks would have done.
+
+        uWSGI calls them only with `py-call-osafterfork`; without it all its workers also draw the same numbers from
+        `random`, which Python seeds anew in every child.
+        """
+        random.seed()
         self._in_child()
 
     def _join_pools(self) -> None:
         """Ask the libraries that are loaded by now to call us in their children, once each."""
         for name in _POOLS:
-            module = sys.modules.get(name)
+            module: Any = sys.modules.get(name)
             if module is not None and name not in self._joined:
                 self._joined.add(name)
                 _call_after_fork(module, self)
+        signals: Any = sys.modules.get(_CELERY)
+        if signals is not None and _CELERY not in self._joined:
+            self._joined.add(_CELERY)
+            signals.worker_process_shutdown.connect(self._at_exit, weak=False)
+
+    def _at_exit(self, **_: object) -> None:
+        if self._hooks is not None:
+            self._hooks.at_exit()
 
     def finish_at_exit_of(self, module: ModuleType) -> None:
         """Register the end with the library whose child this process is."""

@@ -30,6 +30,7 @@ from homeostat.sampling import RouteRule, Sampling, SamplingConfig, TailConfig, 
 from homeostat.settings.table import Settings
 from homeostat.start.resource import make_resource, service_name
 from homeostat.tracing.baggage import BaggageAttributes
+from homeostat.tracing.identifiers import RandomIdentifiers
 from homeostat.tracing.provider import LeanProvider, build_provider
 
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9._-]")
@@ -98,6 +99,9 @@ def renew(parts: Assembly) -> None:
     resource = make_resource(parts.settings, parts.identity)
     if isinstance(parts.provider, LeanProvider):
         parts.provider.renew(resource)
+    if isinstance(parts.provider.id_generator, RandomIdentifiers):
+        # It sees forks by itself, but for those that Python does not.
+        parts.provider.id_generator.renew()
     parts.sampling.after_fork_in_child()
     parts.exporting.after_fork_in_child(resource)
 

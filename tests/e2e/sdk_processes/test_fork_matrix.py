@@ -21,6 +21,11 @@ REQUESTS = 24
 # Spans gather for a minute: what comes has been sent by the end of a process and by nothing else.
 AT_THE_END = {"HOMEOSTAT_EXPORT_DELAY_S": "60"}
 
+# What uWSGI does at SIGTERM without the hook is to end its workers in the middle of their work.
+UWSGI = (
+    "uwsgi --http-socket 127.0.0.1:{port} --module wsgi_service:app --master -p 2 --die-on-term "
+    "--hook-master-start unix_signal:15_gracefully_kill_them_all"
+)
 SERVERS = {
     "uvicorn": "uvicorn asgi_service:app --port {port}",
     "uvicorn with workers": "uvicorn asgi_service:app --port {port} --workers 2",
@@ -29,12 +34,9 @@ SERVERS = {
     "gunicorn with preload": "gunicorn wsgi_service:app -b 127.0.0.1:{port} -w 2 --preload",
     "gunicorn with threads": "gunicorn wsgi_service:app -b 127.0.0.1:{port} -w 2 --preload -k gthread --threads 2",
     "gunicorn with its ASGI worker": "gunicorn asgi_service:app -b 127.0.0.1:{port} -w 2 --preload -k asgi",
-    "uwsgi": "uwsgi --http-socket 127.0.0.1:{port} --module wsgi_service:app --master -p 2 --enable-threads "
-    "--die-on-term",
-    "uwsgi with lazy applications": "uwsgi --http-socket 127.0.0.1:{port} --module wsgi_service:app --master -p 2 "
-    "--enable-threads --lazy-apps --die-on-term",
-    "uwsgi without threads": "uwsgi --http-socket 127.0.0.1:{port} --module wsgi_service:app --master -p 2 "
-    "--die-on-term",
+    "uwsgi": f"{UWSGI} --enable-threads",
+    "uwsgi with lazy applications": f"{UWSGI} --enable-threads --lazy-apps",
+    "uwsgi without threads": UWSGI,
     "run, uvicorn": "homeostat run -- uvicorn plain_service:app --port {port}",
     "run, uvicorn with workers": "homeostat run -- uvicorn plain_service:app --port {port} --workers 2",
     "run, gunicorn with preload": "homeostat run -- gunicorn plain_flask_service:app -b 127.0.0.1:{port} -w 2 "
@@ -65,9 +67,12 @@ def assert_own_identities(spans: list[Received], pids: Counter[int]) -> None:
 def test_no_server_loses_or_doubles_a_span(name: str, receiver: Receiver, tmp_path: Path) -> None:
     """Each request is one server span with one span in it, sent by the process that served it, at its end."""
     port = free_port()
-    first, *words = SERVERS[name].format(port=port).split()
+    first, *words = [word.replace("15_", "15 ") for word in SERVERS[name].format(port=port).split()]
     told = variables(receiver, tmp_path, **AT_THE_END)
     with served([str(BIN / first), *words], folder=PROGRAMS, port=port, variables=told, log=tmp_path / "log") as server:
+        if "--lazy-apps" in words:
+            # A worker that is told to stop while it loads the application hangs for ever.
+            until(lambda: server.log().count("WSGI app 0") == 2, what="an application in each worker")
         pids = Counter(answer["pid"] for answer in server.get_all([f"/work/{number}" for number in range(REQUESTS)]))
         server.stop()
         log = server.log()
