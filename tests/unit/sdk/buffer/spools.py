@@ -26,12 +26,14 @@ class Process:
     def __init__(self, folder: Path, name: str, *, bytes_max: int = 1 << 20, disk: Disk | None = None) -> None:
         """Begin it."""
         self.losses = Losses()
+        self.now_s = 0.0
         self.spool = Spool(folder, bytes_max=bytes_max, disk=disk or SystemDisk(), on_loss=self.losses, name=name)
 
     def write(self, *numbers: int, size_bytes: int = 10) -> None:
         """Append records that can be told apart."""
         for number in numbers:
-            self.spool.append(record(number, size_bytes=size_bytes), now_s=0)
+            self.now_s += 1
+            self.spool.append(record(number, size_bytes=size_bytes), now_s=self.now_s)
 
     def deliver(self, count: int | None = None) -> list[int]:
         """Take records and mark them as done; return which they were."""
