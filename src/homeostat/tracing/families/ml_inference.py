@@ -17,7 +17,9 @@ ML_INFERENCE: Final = Family(
     "A model that is asked.",
     "the operation and the model: `chat gpt-4o`, `predict churn`",
     (
-        Declared("gen_ai.operation.name", Shape.TEXT, "`chat`, `embeddings`, `execute_tool`, …", _DEVELOPMENT),
+        Declared(
+            "gen_ai.operation.name", Shape.TEXT, "`chat`, `embeddings`, `execute_tool` and the like.", _DEVELOPMENT
+        ),
         Declared("gen_ai.provider.name", Shape.TEXT, "Who runs it: `openai`, `anthropic`.", _DEVELOPMENT),
         Declared("gen_ai.request.model", Shape.TEXT, "Model that was asked for.", _DEVELOPMENT),
         Declared("gen_ai.response.model", Shape.TEXT, "Model that answered.", _DEVELOPMENT),

@@ -17,7 +17,9 @@ SECURITY: Final = Family(
     "A check of identity or right, a detection, or an action of governance.",
     "the action, and for governance the policy: `authenticate`, `approve retention`",
     (
-        Declared("security.action", Shape.TEXT, "`authenticate`, `authorize`, `encrypt`, `scan`, `rotate`, …"),
+        Declared(
+            "security.action", Shape.TEXT, "`authenticate`, `authorize`, `encrypt`, `scan`, `rotate` and the like."
+        ),
         Declared("security.mechanism", Shape.TEXT, "How: `oidc`, `api_key`, `mtls`, `rbac`."),
         Declared("security.resource", Shape.TEXT, "What is protected, by kind."),
         Declared("security.outcome", Shape.TEXT, "`allowed`, `denied`, `challenged` or `failed`."),
