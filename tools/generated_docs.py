@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Final
 
+from homeostat.settings.loading import bounds_text as service_bounds_text
+from homeostat.settings.opentelemetry import VARIABLES
+from homeostat.settings.table import SETTINGS as SERVICE_SETTINGS
+from homeostat.settings.table import Setting as ServiceSetting
 from homeostat_server.runtime.settings import SETTINGS, Setting
 from homeostat_server.runtime.settings_loading import bounds_text
 
@@ -34,6 +38,69 @@ retention_ordinary_days = 7
 """
 
 
+_SERVICE_SETTINGS_HEAD: Final = """\
+# Settings of a service
+
+This page is made from the table in `src/homeostat/settings/table.py` by `make docs`; do not edit it.
+
+Each setting is an argument of `homeostat.configure()`, an environment variable, and a key of `[tool.homeostat]` in
+`pyproject.toml`; many have a variable of OpenTelemetry, too. From the lowest origin to the highest:
+
+1. the default;
+2. `[tool.homeostat]` in the nearest `pyproject.toml`, from the working folder upwards;
+3. the declarative file that `OTEL_CONFIG_FILE` names (YAML, which needs PyYAML, or JSON);
+4. `OTEL_*` variables;
+5. `HOMEOSTAT_*` variables;
+6. arguments of `configure()`.
+
+A value that cannot be read is told and passed over: a service starts whatever its settings are. Of pairs (headers,
+resource attributes) those of all origins are joined. `homeostat doctor` prints every value and where it comes from, and
+names what has no effect.
+
+```toml
+[tool.homeostat]
+service = "orders-api"
+sampling_rules = ["GET /health=0", "/checkout/*=1"]
+redaction_names = ["iban"]
+```
+
+| Setting | Variables | Kind | Default | Bounds | What it is |
+|---|---|---|---|---|---|
+"""
+
+_SERVICE_SETTINGS_FOOT: Final = """
+`OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` set the rows about who the service is, `OTEL_TRACES_SAMPLER` with
+`OTEL_TRACES_SAMPLER_ARG` sets `sampling_ratio` (a parent's decision is always followed), and
+`OTEL_EXPORTER_OTLP_INSECURE` decides about TLS where an address has no scheme. Time-outs of exporters are in seconds,
+as OpenTelemetry's Python SDK reads them. Limits of spans (`OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT` and its like) are read by
+OpenTelemetry itself.
+
+Of the declarative file these parts are read: `disabled`; `resource.attributes` and `attributes_list`; of
+`tracer_provider` the first processor with its batch bounds and its exporter `otlp_http` or `otlp_grpc`, and `sampler`
+(`always_on`, `always_off`, `trace_id_ratio_based`, `parent_based`). Everything else in it is named as having no effect.
+"""
+
+
+def service_settings_page() -> str:
+    """Return the text of `docs/sdk/settings.md`."""
+    rows = "".join(f"{_service_row(setting)}\n" for setting in SERVICE_SETTINGS)
+    return f"{_SERVICE_SETTINGS_HEAD}{rows}{_SERVICE_SETTINGS_FOOT}"
+
+
+def _service_row(setting: ServiceSetting) -> str:
+    default = setting.show(setting.default)
+    variables = [setting.variable, *(variable.name for variable in VARIABLES if variable.setting == setting.name)]
+    cells = (
+        f"`{setting.name}`",
+        ", ".join(f"`{name}`" for name in variables),
+        setting.kind.name.replace("|", "\\|"),
+        f"`{default}`" if default else "none",
+        service_bounds_text(setting) or "none",
+        setting.help,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 def settings_page() -> str:
     """Return the text of `docs/settings.md`."""
     return _SETTINGS_HEAD + "".join(f"{_row(setting)}\n" for setting in SETTINGS)
@@ -55,7 +122,10 @@ def _row(setting: Setting) -> str:
 
 def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
-    return {ROOT / "docs" / "settings.md": settings_page()}
+    return {
+        ROOT / "docs" / "settings.md": settings_page(),
+        ROOT / "docs" / "sdk" / "settings.md": service_settings_page(),
+    }
 
 
 def main() -> None:

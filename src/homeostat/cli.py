@@ -18,6 +18,7 @@ import homeostat
 from homeostat.settings.table import SETTINGS_BY_NAME
 
 COMMANDS_GROUP: Final = "homeostat.commands"
+DOCTOR_GROUP: Final = "homeostat.doctor"
 
 _OWN_PACKAGES: Final = ("homeostat", "homeostat_server")
 
@@ -133,3 +134,75 @@ def _pair(text: str) -> tuple[str, str]:
     if name not in SETTINGS_BY_NAME:
         raise click.BadParameter(f"{name} is not a setting; docs/sdk/settings.md lists them.", param_hint="--set")
     return name, value
+
+
+class DoctorCommand(click.Command):
+    """Look at a service, and then at whatever other installed parts announce for the doctor, with their options."""
+
+    def __init__(self, *args: object, announced: Mapping[str, EntryPoint] | None = None, **kwargs: object) -> None:
+        """Take the announced parts; without them, those of the installed distributions."""
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own arguments, passed through
+        self._announced = announced
+        self._loaded: dict[str, click.Command] | None = None
+
+    @property
+    def parts(self) -> Mapping[str, click.Command]:
+        """Return the commands of the other parts, those of them whose packages are installed."""
+        if self._loaded is None:
+            points = self._announced or {point.name: point for point in entry_points(group=DOCTOR_GROUP)}
+            found = {name: _loaded_part(point) for name, point in points.items()}
+            self._loaded = {name: command for name, command in found.items() if command is not None}
+        return self._loaded
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the service's own options and those of the other parts."""
+        more = [parameter for part in self.parts.values() for parameter in part.params]
+        return [*self.params, *more, *super().get_params(ctx)[len(self.params) :]]
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Look at the service, then at the other parts; exit with the highest code of all."""
+        given = dict(ctx.params)
+        own = {parameter.name for parameter in self.params}
+        ctx.params = {name: value for name, value in given.items() if name in own}
+        only = ctx.params["only"]
+        codes = [0]
+        if only in {None, "service"}:
+            codes.append(int(super().invoke(ctx) or 0))
+        for name, part in self.parts.items():
+            if only in {None, name}:
+                click.echo(f"\n{name}\n" if only is None else "", nl=False)
+                codes.append(_run_part(ctx, name, part, given))
+        ctx.exit(max(codes))
+
+
+def _loaded_part(point: EntryPoint) -> click.Command | None:
+    try:
+        command = point.load()
+    except ModuleNotFoundError as error:
+        _missing_module(error)
+        return None
+    assert isinstance(command, click.Command)  # an entry point that is none is its author's mistake
+    return command
+
+
+def _run_part(ctx: click.Context, name: str, part: click.Command, given: Mapping[str, object]) -> int:
+    with click.Context(part, parent=ctx, info_name=name) as below:
+        below.params = {parameter.name: given[parameter.name] for parameter in part.params if parameter.name}
+        try:
+            part.invoke(below)
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+@main.command(cls=DoctorCommand)
+@click.option("--only", default=None, metavar="PART", help="Look at one part only: service, or platform.")
+@click.option("--app", default=None, metavar="MODULE[:NAME]", help="Import the service's program and look at it, too.")
+def doctor(only: str | None, app: str | None) -> int:  # noqa: ARG001 - read by the command
+    """Say what each setting is and where it comes from, what has no effect, and send a test span.
+
+    Where the server is installed, it also says whether `homeostat up` would start.
+    """
+    from homeostat.doctor.command import look  # noqa: PLC0415 - `homeostat up` does without the SDK
+
+    return look(app, say=click.echo)

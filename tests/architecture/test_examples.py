@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from homeostat.cli import main
+from homeostat.settings.table import SETTINGS_BY_NAME as SERVICE_SETTINGS_BY_NAME
 from homeostat_server.runtime.settings import SETTINGS_BY_NAME
 from tools.documents import CodeBlock, code_blocks, documents, shell_commands
 from tools.sources import ROOT
@@ -77,8 +78,12 @@ def test_a_python_example_can_be_imported(block: CodeBlock) -> None:
 
 @pytest.mark.parametrize("block", blocks("toml"))
 def test_a_settings_example_names_settings(block: CodeBlock) -> None:
-    """A TOML example is a settings file."""
-    assert set(tomllib.loads(block.text)) <= set(SETTINGS_BY_NAME)
+    """A TOML example is a settings file of the platform, or the table of a service in pyproject.toml."""
+    found = tomllib.loads(block.text)
+    if "tool" in found:
+        assert set(found["tool"]["homeostat"]) <= set(SERVICE_SETTINGS_BY_NAME)
+    else:
+        assert set(found) <= set(SETTINGS_BY_NAME)
 
 
 @pytest.mark.parametrize("block", blocks("json"))

@@ -171,9 +171,9 @@ class Libraries:
         """Wait for the imports of these libraries; `named` are those that somebody asked for by name."""
         explicit = set(named)
         for library in libraries:
-            if not _is_there(library.module):
+            if not is_installed(library.module):
                 continue
-            if not _is_there(library.package):
+            if not is_installed(library.package):
                 if library.name in explicit:
                     self._miss(library)
                 continue
@@ -211,7 +211,8 @@ class Libraries:
             _LOG.warning("homeostat: %s is not instrumented: %s: %s", library.name, type(error).__name__, error)
 
 
-def _is_there(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Say whether a module could be imported, without importing it."""
     try:
         return find_spec(module) is not None
     except (ImportError, ValueError):

@@ -171,9 +171,9 @@ def bounds_text(setting: Setting) -> str:
     return f"{setting.kind.show(setting.minimum)} to {setting.kind.show(setting.maximum)}"
 
 
-def nearest(name: str) -> str:
-    """Return a sentence that names the setting most like a name, nothing when none is."""
+def nearest(name: str, *, cutoff: float = 0.6) -> str:
+    """Return a sentence that names the setting most like a name, nothing when none is as like as the cut-off says."""
     import difflib  # noqa: PLC0415 - only who mistyped a name needs it
 
-    near = difflib.get_close_matches(name, SETTINGS_BY_NAME, n=1)
+    near = difflib.get_close_matches(name, SETTINGS_BY_NAME, n=1, cutoff=cutoff)
     return f" Did you mean {near[0]}?" if near else ""

@@ -93,7 +93,7 @@ class Settings:
 
     # Whether
     enabled: Annotated[bool, Row("When off, nothing is instrumented, recorded or sent.", SWITCH)] = True
-    traces: Annotated[bool, Row("When off, no spans are made; context still travels on.", SWITCH)] = True
+    traces: Annotated[bool, Row("When off, no spans are made.", SWITCH)] = True
     greeting: Annotated[
         str,
         Row("The five lines at the start, on stderr: `auto` prints them to a terminal only.", GREETING),

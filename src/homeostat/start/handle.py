@@ -172,6 +172,11 @@ class Handle:
             self._termination.start()
 
     @property
+    def loaded(self) -> Loaded:
+        """Return the settings with what was found while loading them, for the rooms above."""
+        return self._loaded
+
+    @property
     def parts(self) -> Assembly | None:
         """Return what was built, for the rooms above; it is not part of what a program may use."""
         return self._parts

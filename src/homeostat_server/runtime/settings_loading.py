@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from homeostat.settings.table import SETTINGS as SERVICE_SETTINGS
 from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Setting, Settings
 
@@ -36,12 +37,13 @@ def load_settings(flags: Mapping[str, object | None], *, environment: Mapping[st
 
 
 def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return one sentence for each `HOMEOSTAT_*` variable that no setting has."""
+    """Return one sentence for each `HOMEOSTAT_*` variable that no setting has, those of services included."""
     known = [setting.variable for setting in SETTINGS]
+    others = {setting.variable for setting in SERVICE_SETTINGS}
     return tuple(
         f"The variable {name} is not a setting of the server and was ignored.{_nearest(name, known)}"
         for name in sorted(environment)
-        if name.startswith(VARIABLE_PREFIX) and name not in known
+        if name.startswith(VARIABLE_PREFIX) and name not in known and name not in others
     )
 
 
