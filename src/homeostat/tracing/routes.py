@@ -19,8 +19,7 @@ def route_of(scope: MutableMapping[str, Any]) -> str | None:
     """
     route = scope.get("route")
     if route is None:
-        template = scope.get("path_template")
-        return template if isinstance(template, str) else None
+        return _without_route(scope)
     template = _included(scope) or getattr(route, "path_format", None) or getattr(route, "path", None)
     if not isinstance(template, str):
         return None
@@ -28,6 +27,15 @@ def route_of(scope: MutableMapping[str, Any]) -> str | None:
     if hasattr(route, "routes"):  # a mount, of which nothing inside matched: its own path is in `root_path` already
         return _templated(root, scope) + _REST
     return _templated(root, scope) + template if root else template
+
+
+def _without_route(scope: MutableMapping[str, Any]) -> str | None:
+    template = scope.get("path_template")
+    if isinstance(template, str):
+        return template
+    root = scope.get("root_path")
+    # Starlette keeps the root that the application had before a mount added its own path.
+    return _templated(root, scope) + _REST if root and root != scope.get("app_root_path", root) else None
 
 
 def _included(scope: Mapping[str, Any]) -> str | None:

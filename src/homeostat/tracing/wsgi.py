@@ -170,6 +170,7 @@ class _Exchange:
         "_context",
         "_entered",
         "_environ",
+        "_matched",
         "_method",
         "_previous",
         "_route",
@@ -196,6 +197,7 @@ class _Exchange:
         self._method = method
         self._route = route
         self._status: int | None = None
+        self._matched: str | None = None
         self._entered = self._previous = context
         self._token: Token[Context] | None = None
         self.is_over = False
@@ -206,11 +208,19 @@ class _Exchange:
         headers: list[tuple[str, str]],
         failure: tuple[type[BaseException], BaseException, TracebackType] | None = None,
     ) -> Any:  # noqa: ANN401  # PEP 3333's `write`
-        """Note the status and hand it on."""
+        """Note the status, and the route while the framework still knows it, and hand the call on."""
+        self._matched = self._route_now()
         self._status = int(status[:3]) if status[:3].isdigit() else None
         if failure is None:
             return self._start_response(status, headers)
         return self._start_response(status, headers, failure)
+
+    def _route_now(self) -> str | None:
+        try:
+            return self._route(self._environ)
+        except Exception as error:
+            FAILURES.caught("telling the route of a request", error)
+            return None
 
     def enter(self) -> None:
         """Make the span current while code of the application runs."""
@@ -231,7 +241,7 @@ class _Exchange:
         try:
             if isinstance(failure, Exception) and self._status is None:
                 self._status = _SERVER_ERROR  # what every server answers then
-            end_request(span, method=self._method, route=self._route(self._environ), status=self._status)
+            end_request(span, method=self._method, route=self._matched or self._route_now(), status=self._status)
             if isinstance(failure, Exception):
                 record_error(failure, span=span)
             elif not complete:
