@@ -36,6 +36,7 @@ INHERITED: Final = "inherited"
 
 USER_AGENT: Final = f"homeostat-python/{__version__}"
 
+_EVER_NS: Final = -(1 << 63)
 _REFUSED_MAX: Final = 1 << 20  # between two rounds of the gathering thread, which is woken long before
 
 _SPILL_RESERVE_S: Final = 0.5
@@ -284,7 +285,7 @@ class ExportingSpanProcessor(SpanProcessor):
         self._batch = max(2, min(config.batch_spans, config.queue_spans))
         self.begin()
 
-    def begin(self, *, born_ns: int = 0, is_closed: bool = False) -> None:
+    def begin(self, *, born_ns: int = _EVER_NS, is_closed: bool = False) -> None:
         """Take the queue anew; a forked child has another, and leaves to its parent what began before it was born."""
         self._queue = self._exporting.pipeline.queue
         # A queue and no counter behind a lock: `on_end` may be interrupted by a signal whose handler waits for us.

@@ -111,8 +111,8 @@ class SpanEncoder:
             try:
                 content = self._span(span)
                 resource, scope = self._resource(span._resource), self._scope(span._instrumentation_scope)
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error):
-                # A span that something else made wrongly must not take its batch along.
+            except Exception:
+                # A span that was made wrongly, or a value whose `__str__` fails, must not take its batch along.
                 self.unencodable += 1
                 continue
             if request.items and request.size_bytes + len(content) > self._request_bytes_max:
@@ -125,7 +125,8 @@ class SpanEncoder:
 
     def _span(self, span: ReadableSpan) -> bytes:
         context = span._context
-        assert context is not None  # a span that was started has one
+        if context is None:
+            raise ValueError("a span without a context was never started")
         trace_id = context.trace_id
         parent = span._parent
         if parent is None:
