@@ -1,17 +1,15 @@
 """Generated SQL as files, so that a change of it shows in review.
 
-`python -m tests.unit.store.telemetry.test_golden` writes the files again. The layout's file is written once: a change
-of the catalogue is a new migration, whose file is written by hand.
+`python -m tests.unit.store.telemetry.test_golden` writes the files again. A layout's file is written by hand and
+once: a change of the catalogue is a new migration.
 """
 
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from homeostat_server.model.segment import NODE_BITS
-from homeostat_server.store.telemetry import layouts
 from homeostat_server.store.telemetry.catalogue import CATALOGUE
 from homeostat_server.store.telemetry.engine_config import write_engine_config
 from homeostat_server.store.telemetry.inserts import DERIVED, ROWS, TABLES
@@ -54,12 +52,6 @@ def test_what_is_generated_is_in_the_golden_file(name: str) -> None:
 def test_every_golden_file_is_of_something() -> None:
     """None is left over."""
     assert {path.name for path in GOLDEN.iterdir()} == {*FILES, "users.xml", "functions.txt"}
-
-
-def test_the_first_layout_is_the_catalogues() -> None:
-    """Until there is a second migration, the file and the catalogue say the same."""
-    written = resources.files(layouts).joinpath("0001_spine.sql").read_text(encoding="utf-8")
-    assert written == ";\n\n".join(table.create_statement() for table in CATALOGUE) + ";\n"
 
 
 def test_users_and_their_rights_are_in_the_golden_file(tmp_path: Path) -> None:
