@@ -34,8 +34,8 @@ class Held:
         """Begin with nothing."""
         self.fragments: dict[int, Fragment] = {}
         self.telling: dict[int, None] = {}
-        self.spans = 0
-        self.size_bytes = 0
+        self.spans: int = 0
+        self.size_bytes: int = 0
 
     def open_root(self, trace_id: int, now_s: float) -> None:
         """Note that a local root of a trace began."""

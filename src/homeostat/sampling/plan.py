@@ -78,7 +78,7 @@ class Current:
 
     def __init__(self, plan: Plan) -> None:
         """Begin with a plan."""
-        self.plan = plan
+        self.plan: Plan = plan
 
 
 def plan_of(config: SamplingConfig, *, diverted: SpanProcessor | None = None) -> Plan:

@@ -22,7 +22,7 @@ class Sampling:
         self._change = threading.Lock()
         self._current = Current(plan_of(config or SamplingConfig()))
         self._tail: TailProcessor | None = None
-        self.sampler = HeadSampler(self._current)
+        self.sampler: HeadSampler = HeadSampler(self._current)
         diversion.join(self)
 
     @property
