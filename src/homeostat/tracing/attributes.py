@@ -179,9 +179,7 @@ def family_span(
         values: attributes that the helper knows by arguments; None is left out.
         more: other declared attributes.
     """
-    try:
-        attributes: Mapping[str, AnyValue] = SpanAttributes(family).put_all(values).put_all(more or {}).built()
-    except Exception as error:
-        FAILURES.caught("building the attributes of a span", error)
-        attributes = {}
+    attributes: Mapping[str, AnyValue] = {}
+    with FAILURES.contained("building the attributes of a span"):
+        attributes = SpanAttributes(family).put_all(values).put_all(more or {}).built()
     return ActiveSpan(HELPERS.current(), name, kind, attributes)

@@ -145,13 +145,11 @@ class _ArgumentRecorder:
         """Return the named arguments of one call; those that cannot be told are left out."""
         if self._signature is None:
             return {}
-        try:
+        with FAILURES.contained("recording an argument of a traced function"):
             bound = self._signature.bind_partial(*args, **kwargs)
             bound.apply_defaults()
             return {name: _told(bound.arguments[name]) for name in self._names if name in bound.arguments}
-        except Exception as error:
-            FAILURES.caught("recording an argument of a traced function", error)
-            return {}
+        return {}
 
 
 def _told(value: object) -> AnyValue:

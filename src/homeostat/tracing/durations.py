@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from opentelemetry.trace import Span, get_current_span
+from opentelemetry.trace import INVALID_SPAN, Span, get_current_span
 
 from homeostat.tracing.failures import FAILURES
 
@@ -43,11 +43,8 @@ class Measured:
     ) -> None:
         """Stop the clock and set the attribute, also when the block failed."""
         self._taken_s = self._clock() - self._started_s
-        try:
-            if self._span is not None:
-                self._span.set_attribute(f"{BEGINNING}{self._name}{ENDING}", self._taken_s)
-        except Exception as failure:
-            FAILURES.caught("recording a duration", failure)
+        with FAILURES.contained("recording a duration"):
+            (self._span or INVALID_SPAN).set_attribute(f"{BEGINNING}{self._name}{ENDING}", self._taken_s)
 
 
 def measured(name: str, *, span: Span | None = None) -> Measured:

@@ -35,11 +35,9 @@ def error_type(error: BaseException | type[BaseException]) -> str:
 
 def error_message(error: BaseException) -> str:
     """Return what an exception says, bounded; one that cannot say it is named by its type."""
-    try:
+    with FAILURES.contained("str() of an exception"):
         return str(error)[:MESSAGE_CHARACTERS_MAX]
-    except Exception as failure:
-        FAILURES.caught("str() of an exception", failure)
-        return error_type(error)
+    return error_type(error)
 
 
 def stacktrace(error: BaseException) -> str:
@@ -54,10 +52,8 @@ def stacktrace(error: BaseException) -> str:
 def exception_attributes(error: BaseException) -> dict[str, str]:
     """Return the attributes of the event `exception`; what cannot be told is left out."""
     attributes = {EXCEPTION_TYPE: error_type(error), EXCEPTION_MESSAGE: error_message(error)}
-    try:
+    with FAILURES.contained("the traceback of an exception"):
         attributes[EXCEPTION_STACKTRACE] = stacktrace(error)
-    except Exception as failure:
-        FAILURES.caught("the traceback of an exception", failure)
     return attributes
 
 
@@ -71,10 +67,8 @@ def record_error(error: BaseException | str, *, span: Span | None = None, messag
         message: what to say in the status instead of the exception's own words, for instance because those hold
             somebody's data.
     """
-    try:
+    with FAILURES.contained("record_error"):
         _record(span if span is not None else get_current_span(), error, message)
-    except Exception as failure:
-        FAILURES.caught("record_error", failure)
 
 
 def _record(span: Span, error: BaseException | str, message: str | None) -> None:

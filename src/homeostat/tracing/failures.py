@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Final
 
 _LOGGER: Final = logging.getLogger("homeostat.tracing")
@@ -21,6 +22,10 @@ class Failures:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
+
+    def contained(self, place: str) -> "Contained":
+        """Return a `with` block from which no exception leaves: it is counted instead, and the block ends there."""
+        return Contained(self, place)
 
     def caught(self, place: str, error: BaseException) -> None:
         """Count an exception that was kept from the program; the first at this place is logged with its traceback."""
@@ -52,6 +57,28 @@ class Failures:
                 place = _OTHER_PLACE
             self._counts[place] += 1
             return self._counts[place] == 1
+
+
+class Contained:
+    """A block from which no exception leaves. Those that only leave (`SystemExit`, `CancelledError`) do."""
+
+    __slots__ = ("_failures", "_place")
+
+    def __init__(self, failures: Failures, place: str) -> None:
+        self._failures = failures
+        self._place = place
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Keep an exception from the program."""
+        if not isinstance(error, Exception):
+            return False
+        self._failures.caught(self._place, error)
+        return True
 
 
 FAILURES: Final = Failures()

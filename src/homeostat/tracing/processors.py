@@ -63,18 +63,14 @@ class GuardedProcessors(SynchronousMultiSpanProcessor):
     def shutdown(self) -> None:
         """Shut all down, also those after one that fails."""
         for processor in self._span_processors:
-            try:
+            with FAILURES.contained(f"shutdown of {type(processor).__qualname__}"):
                 processor.shutdown()
-            except Exception as error:
-                FAILURES.caught(f"shutdown of {type(processor).__qualname__}", error)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush all within the time; false if one had no time left, said no, or failed."""
-        try:
+        with FAILURES.contained("force_flush of a span processor"):
             return super().force_flush(timeout_millis)
-        except Exception as error:
-            FAILURES.caught("force_flush of a span processor", error)
-            return False
+        return False
 
 
 def _has(processor: SpanProcessor, hook: str) -> bool:

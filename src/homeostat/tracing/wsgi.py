@@ -216,11 +216,9 @@ class _Exchange:
         return self._start_response(status, headers, failure)
 
     def _route_now(self) -> str | None:
-        try:
+        with FAILURES.contained("telling the route of a request"):
             return self._route(self._environ)
-        except Exception as error:
-            FAILURES.caught("telling the route of a request", error)
-            return None
+        return None
 
     def enter(self) -> None:
         """Make the span current while code of the application runs."""

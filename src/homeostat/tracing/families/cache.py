@@ -68,9 +68,7 @@ def cache_span(
 
 def record_cache_lookup(span: Span, *, hit: bool, size_bytes: int | None = None) -> None:
     """Say on a span whether what was looked for was there, and its size in bytes."""
-    try:
+    with FAILURES.contained("recording a look into a cache"):
         span.set_attribute(HIT, hit)
         if size_bytes is not None:
             span.set_attribute(ITEM_SIZE, size_bytes)
-    except Exception as error:
-        FAILURES.caught("recording a look into a cache", error)

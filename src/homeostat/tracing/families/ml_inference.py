@@ -104,7 +104,5 @@ def record_inference_usage(
     said = SpanAttributes(ML_INFERENCE)
     said.put("gen_ai.usage.input_tokens", input_tokens).put("gen_ai.usage.output_tokens", output_tokens)
     said.put("gen_ai.response.model", model).put("gen_ai.response.finish_reasons", list(finish_reasons) or None)
-    try:
+    with FAILURES.contained("recording what a model took"):
         span.set_attributes(said.built())
-    except Exception as error:
-        FAILURES.caught("recording what a model took", error)

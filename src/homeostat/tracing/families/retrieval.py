@@ -74,9 +74,7 @@ def retrieval_span(
 
 def record_retrieval(span: Span, *, found: int, top_score: float | None = None) -> None:
     """Say on a span how many documents were found, and how good the best is."""
-    try:
+    with FAILURES.contained("recording a search"):
         span.set_attribute(FOUND, found)
         if top_score is not None:
             span.set_attribute(TOP_SCORE, top_score)
-    except Exception as error:
-        FAILURES.caught("recording a search", error)

@@ -111,7 +111,5 @@ def record_security_outcome(
     """
     said = SpanAttributes(SECURITY).put("security.outcome", outcome)
     said.put("security.reason", reason).put("security.risk_score", risk_score)
-    try:
+    with FAILURES.contained("recording the outcome of a check"):
         span.set_attributes(said.built())
-    except Exception as error:
-        FAILURES.caught("recording the outcome of a check", error)
