@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from homeostat.doctor.findings import Finding, ok, problem, warning
 from homeostat.doctor.trial import send_test_span
-from homeostat.integrations.libraries import LIBRARIES, chosen, is_installed
+from homeostat.integrations.late import is_installed
+from homeostat.integrations.libraries import LIBRARIES, chosen
 from homeostat.settings.loading import Loaded, nearest
 from homeostat.settings.opentelemetry import ineffective_variables
 from homeostat.settings.table import SETTINGS, Settings

@@ -63,7 +63,7 @@ class Applications:
         self._hooked.append(kind)
         return True
 
-    def wrap(self, app: Any) -> Any:  # noqa: ANN401 - any ASGI or WSGI callable
+    def wrap(self, app: Any) -> Any:
         """Return an application with our middleware: the same one where it can be hooked in place."""
         if self.hook(app):
             return app
@@ -77,14 +77,14 @@ class Applications:
         if getattr(original, MARK, False):
             return
 
-        def __init__(app: Any, *arguments: Any, **named: Any) -> None:  # noqa: ANN401, N807 - it takes the place of one
+        def __init__(app: Any, *arguments: Any, **named: Any) -> None:  # noqa: N807 - it takes the place of one
             original(app, *arguments, **named)
             self.hook(app)
 
         setattr(__init__, MARK, True)
         framework.__init__ = __init__
 
-    def _hook_starlette(self, app: Any) -> None:  # noqa: ANN401 - duck-typed
+    def _hook_starlette(self, app: Any) -> None:
         """Wrap the whole stack when it is built, so that error handlers and other middlewares are inside of ours."""
         _turn_native_tracing_off(app)
         if getattr(app, "middleware_stack", None) is not None:
@@ -92,7 +92,7 @@ class Applications:
         build = app.build_middleware_stack
         app.build_middleware_stack = lambda: self._wrap_asgi(build())
 
-    def _hook_flask(self, app: Any) -> None:  # noqa: ANN401 - duck-typed
+    def _hook_flask(self, app: Any) -> None:
         app.wsgi_app = self._wrap_wsgi(app.wsgi_app)
         app.before_request(_tell_flask_route)
 
@@ -111,13 +111,13 @@ def is_asgi(app: object) -> bool:
     return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__)
 
 
-def _mark(app: Any) -> None:  # noqa: ANN401 - duck-typed
+def _mark(app: Any) -> None:
     setattr(app, MARK, True)
     # Contrib's packages then leave the application alone and say so in their log.
     setattr(app, CONTRIB_MARK, True)
 
 
-def _turn_native_tracing_off(app: Any) -> None:  # noqa: ANN401 - duck-typed
+def _turn_native_tracing_off(app: Any) -> None:
     """Turn off the spans that newer versions of FastAPI make themselves: ours are there already."""
     config = getattr(getattr(app, "_native_telemetry", None), "config", None)
     if isinstance(config, dict):
@@ -126,7 +126,7 @@ def _turn_native_tracing_off(app: Any) -> None:  # noqa: ANN401 - duck-typed
 
 def _tell_flask_route() -> None:
     """Leave the matched rule where the middleware finds it; Flask knows it only inside the request."""
-    import flask  # noqa: PLC0415 - called by Flask only, so it is there
+    import flask
 
     rule = flask.request.url_rule
     if rule is not None:

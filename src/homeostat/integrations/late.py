@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
+from importlib.util import find_spec
 from types import ModuleType
 
 
@@ -62,6 +63,14 @@ class Imports(MetaPathFinder):
             callbacks = self._waiting.pop(module, [])
         for callback in callbacks:
             callback()
+
+
+def is_installed(module: str) -> bool:
+    """Say whether a module could be imported, without importing it."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _is_imported(name: str) -> bool:

@@ -10,10 +10,9 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from typing import Final, Protocol
 
-from homeostat.integrations.late import Imports
+from homeostat.integrations.late import Imports, is_installed
 
 _LOG: Final = logging.getLogger("homeostat")
 
@@ -209,11 +208,3 @@ class Libraries:
         except Exception as error:
             self._missing[library.name] = library.package
             _LOG.warning("homeostat: %s is not instrumented: %s: %s", library.name, type(error).__name__, error)
-
-
-def is_installed(module: str) -> bool:
-    """Say whether a module could be imported, without importing it."""
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False

@@ -15,8 +15,10 @@ from typing import Any, Final, Unpack
 
 from homeostat.exceptions import SettingInvalid
 from homeostat.integrations.applications import Applications
+from homeostat.integrations.brokers import Brokers
 from homeostat.integrations.late import Imports
 from homeostat.integrations.libraries import LIBRARIES, Libraries, chosen
+from homeostat.integrations.messaging import Messaging
 from homeostat.settings.loading import Loaded, load, parsed
 from homeostat.settings.table import SETTINGS_BY_NAME, Settings
 from homeostat.start.arguments import Arguments
@@ -148,10 +150,12 @@ def _instrumented(parts: Assembly) -> Instrumented:
     libraries.start(
         chosen(LIBRARIES, wanted=settings.instrument, unwanted=settings.instrument_not), named=settings.instrument
     )
+    brokers = Brokers(imports, Messaging(parts.propagator))
+    brokers.start(wanted=settings.instrument, unwanted=settings.instrument_not)
     applications = Applications(
         wrap_asgi=lambda app: wrap_asgi(app, parts), wrap_wsgi=lambda app: wrap_wsgi(app, parts)
     )
-    return Instrumented(imports=imports, libraries=libraries, applications=applications)
+    return Instrumented(imports=imports, libraries=libraries, brokers=brokers, applications=applications)
 
 
 def _hook(handle: Handle, app: Any) -> None:  # noqa: ANN401
@@ -180,9 +184,8 @@ def _greet(handle: Handle) -> None:
     lines = greeting(
         handle.settings,
         ratio=ratio_of(handle.settings),
-        applications=() if hooked is None else hooked.applications.hooked,
-        libraries=() if hooked is None else hooked.libraries.instrumented,
-        waiting=() if hooked is None else hooked.libraries.waiting,
+        instrumented=() if hooked is None else hooked.names,
+        waiting=() if hooked is None else hooked.waiting,
         problems=handle.problems,
     )
     try:

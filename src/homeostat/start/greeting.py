@@ -23,8 +23,7 @@ def greeting(
     settings: Settings,
     *,
     ratio: float,
-    applications: Sequence[str],
-    libraries: Sequence[str],
+    instrumented: Sequence[str],
     waiting: Sequence[str],
     problems: Sequence[str],
 ) -> tuple[str, ...]:
@@ -33,15 +32,14 @@ def greeting(
     Args:
         settings: of the process.
         ratio: share of traces kept.
-        applications: kinds of the applications that were hooked.
-        libraries: names of the libraries that are instrumented by now.
-        waiting: names of those that will be when the program imports them.
+        instrumented: kinds of applications and names of libraries that are instrumented by now.
+        waiting: names of libraries that will be when the program imports them.
         problems: what was wrong.
     """
     head = f"homeostat {__version__}: {service_name(settings)} ({settings.environment}), pid {os.getpid()}"
     return (
         f"{head}, traces {ratio:.0%} of requests{' and all errors' if settings.sampling_keep_errors else ''}",
-        f"  instrumented: {_listed([*applications, *libraries])}; on import: {_listed(waiting)}",
+        f"  instrumented: {_listed(instrumented)}; on import: {_listed(waiting)}",
         f"  sends to:     {destination(settings)}",
         f"  off:          {'; '.join(what_is_off(settings, problems)) or 'nothing'}",
         f"  at exit:      up to {settings.exit_budget_s:g} s for what waits{_rest(settings)}; more: homeostat doctor",

@@ -6,12 +6,13 @@ Invariant: no method raises into the program, each may be called at any time, fr
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from opentelemetry.sdk.trace import SpanProcessor
 
 from homeostat.integrations.applications import Applications
+from homeostat.integrations.brokers import Brokers
 from homeostat.integrations.late import Imports
 from homeostat.integrations.libraries import Libraries
 from homeostat.process.forks import ForkHooks, ForkWatch
@@ -35,8 +36,18 @@ class Instrumented:
 
     imports: Imports
     libraries: Libraries
+    brokers: Brokers
     applications: Applications
-    messaging: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what is instrumented by now."""
+        return (*self.applications.hooked, *self.libraries.instrumented, *self.brokers.hooked)
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Return what will be when the program imports it."""
+        return (*self.libraries.waiting, *self.brokers.waiting)
 
 
 class Handle:
