@@ -10,8 +10,8 @@ from pathlib import Path
 from homeostat.doctor.examination import examine, show_settings
 from homeostat.doctor.findings import Finding, Verdict, problem
 from homeostat.settings.loading import Loaded, load
-from homeostat.start.configuration import current_handle
-from homeostat.start.handle import Handle
+from homeostat.start.configuration import running_process
+from homeostat.start.running import Running
 
 
 def look(app: str | None, *, say: Callable[[str], object]) -> int:
@@ -22,20 +22,20 @@ def look(app: str | None, *, say: Callable[[str], object]) -> int:
         say: prints a line.
     """
     failed: list[Finding] = []
-    handle = _imported(app, failed) if app else None
-    loaded = load({}, environment=os.environ, folder=Path.cwd()) if handle is None else handle.loaded
+    running = _imported(app, failed) if app else None
+    loaded = load({}, environment=os.environ, folder=Path.cwd()) if running is None else running.loaded
     for line in show_settings(loaded.settings):
         say(line)
     say("")
-    findings = [*failed, *examine(_without_told(loaded, handle), environment=os.environ, handle=handle)]
+    findings = [*failed, *examine(_without_told(loaded, running), environment=os.environ, running=running)]
     for finding in findings:
         for line in finding.lines():
             say(line)
     return 1 if any(finding.verdict is Verdict.PROBLEM for finding in findings) else 0
 
 
-def _imported(app: str, failed: list[Finding]) -> Handle | None:
-    """Import the program from the working folder, as servers do, and return its handle."""
+def _imported(app: str, failed: list[Finding]) -> Running | None:
+    """Import the program from the working folder, as servers do, and return its running."""
     logging.getLogger("homeostat").addHandler(logging.NullHandler())
     logging.getLogger("homeostat").propagate = False
     sys.path.insert(0, str(Path.cwd()))
@@ -47,12 +47,12 @@ def _imported(app: str, failed: list[Finding]) -> Handle | None:
     except Exception as error:
         failed.append(problem("program", f"{app} cannot be imported: {type(error).__name__}: {error}"))
         return None
-    handle = current_handle()
-    if handle is None:
+    running = running_process()
+    if running is None:
         failed.append(problem("program", f"{module} does not call homeostat.configure()", "Or use `homeostat run`."))
-    return handle
+    return running
 
 
-def _without_told(loaded: Loaded, handle: Handle | None) -> Loaded:
+def _without_told(loaded: Loaded, running: Running | None) -> Loaded:
     """Leave out what the program's own problems say again."""
-    return loaded if handle is None else Loaded(settings=loaded.settings, problems=(), overruled=loaded.overruled)
+    return loaded if running is None else Loaded(settings=loaded.settings, problems=(), overruled=loaded.overruled)

@@ -18,8 +18,8 @@ from homeostat.settings.loading import Loaded, nearest
 from homeostat.settings.opentelemetry import ineffective_variables
 from homeostat.settings.table import SETTINGS, Settings
 from homeostat.start.assembly import buffer_folder
-from homeostat.start.handle import Handle
 from homeostat.start.resource import UNKNOWN_SERVICE, service_name
+from homeostat.start.running import Running
 
 _PREFIX: Final = "HOMEOSTAT_"
 
@@ -30,13 +30,13 @@ OTHER_TRACERS: Final = ("ddtrace", "newrelic", "elasticapm", "logfire", "scout_a
 """Packages that instrument a program by themselves; two of them in one process time each other."""
 
 
-def examine(loaded: Loaded, *, environment: Mapping[str, str], handle: Handle | None = None) -> Iterator[Finding]:
+def examine(loaded: Loaded, *, environment: Mapping[str, str], running: Running | None = None) -> Iterator[Finding]:
     """Yield the findings of all checks.
 
     Args:
         loaded: the settings and what was found on the way.
         environment: the process's variables.
-        handle: of the program that was looked at, None when none was.
+        running: of the program that was looked at, None when none was.
     """
     settings = loaded.settings
     yield check_service(settings)
@@ -44,8 +44,8 @@ def examine(loaded: Loaded, *, environment: Mapping[str, str], handle: Handle | 
     yield from check_variables(environment)
     yield from check_libraries(settings)
     yield from check_others(environment)
-    if handle is not None:
-        yield from check_program(handle)
+    if running is not None:
+        yield from check_program(running)
     yield check_buffer(settings)
     yield send_test_span(settings) if settings.enabled and settings.traces else warning("test span", "traces are off")
 
@@ -105,11 +105,11 @@ def check_others(environment: Mapping[str, str]) -> Iterator[Finding]:
             yield warning("duplicate", f"{package} {_version(package)} is installed, and may trace the same program")
 
 
-def check_program(handle: Handle) -> Iterator[Finding]:
+def check_program(running: Running) -> Iterator[Finding]:
     """Say what a program that was imported has set up."""
-    for sentence in handle.problems:
+    for sentence in running.problems:
         yield warning("program", sentence)
-    provider, parts, hooked = trace.get_tracer_provider(), handle.parts, handle.instrumented
+    provider, parts, hooked = trace.get_tracer_provider(), running.parts, running.instrumented
     if parts is None or hooked is None:
         yield warning("program", "Homeostat is off in it")
         return

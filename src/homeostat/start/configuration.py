@@ -24,19 +24,20 @@ from homeostat.settings.table import SETTINGS_BY_NAME, Settings
 from homeostat.start.arguments import Arguments
 from homeostat.start.assembly import Assembly, assemble, ratio_of
 from homeostat.start.greeting import greeting, is_wanted
-from homeostat.start.handle import Handle, Instrumented
+from homeostat.start.handle import Handle
 from homeostat.start.inheritance import Inheritance, bequeath
 from homeostat.start.middlewares import wrap_asgi, wrap_wsgi
+from homeostat.start.running import Instrumented, Running
 
 _LOG: Final = logging.getLogger("homeostat")
 
 
 class _Process:
-    """Hold what a process has once: its handle. The only global state of the SDK."""
+    """Hold what a process has once. The only global state of the SDK."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.handle: Handle | None = None
+        self.running: Running | None = None
         # A child that is forked while another thread configures would wait for that thread for ever.
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._renew_lock)
@@ -65,17 +66,22 @@ def configure(service: str | None = None, *, app: Any = None, **settings: Unpack
     """
     arguments = {"service": service, **settings}
     with _PROCESS.lock:
-        handle = _PROCESS.handle
-        if handle is None:
-            handle = _PROCESS.handle = _started(arguments, app)
+        running = _PROCESS.running
+        if running is None:
+            running = _PROCESS.running = _started(arguments, app)
         else:
-            _again(handle, arguments, app)
-        return handle
+            _again(running, arguments, app)
+        return Handle(running)
 
 
 def current_handle() -> Handle | None:
-    """Return the handle of this process, None before `configure()`."""
-    return _PROCESS.handle
+    """Return a handle to this process, None before `configure()`."""
+    return None if _PROCESS.running is None else Handle(_PROCESS.running)
+
+
+def running_process() -> Running | None:
+    """Return what this process is configured with, for the rooms above; None before `configure()`."""
+    return _PROCESS.running
 
 
 def instrument(app: Any) -> Any:  # noqa: ANN401 - any ASGI or WSGI application
@@ -92,54 +98,54 @@ def configure_child(arguments: Mapping[str, Any]) -> None:
     configure(**{**arguments, "greeting": "off"})
 
 
-def _again(handle: Handle, arguments: Mapping[str, Any], app: Any) -> None:  # noqa: ANN401
-    changed = [name for name, value in arguments.items() if value is not None and _differs(handle, name, value)]
+def _again(running: Running, arguments: Mapping[str, Any], app: Any) -> None:  # noqa: ANN401
+    changed = [name for name, value in arguments.items() if value is not None and _differs(running, name, value)]
     if changed:
-        handle.tell(f"configure() was called again with other values, which have no effect: {', '.join(changed)}.")
+        running.tell(f"configure() was called again with other values, which have no effect: {', '.join(changed)}.")
     if app is not None:
-        _hook(handle, app)
+        _hook(running, app)
 
 
-def _differs(handle: Handle, name: str, value: object) -> bool:
+def _differs(running: Running, name: str, value: object) -> bool:
     if name not in SETTINGS_BY_NAME:
         return True
     try:
-        return bool(parsed(SETTINGS_BY_NAME[name], value, "argument") != getattr(handle.settings, name))
+        return bool(parsed(SETTINGS_BY_NAME[name], value, "argument") != getattr(running.settings, name))
     except SettingInvalid:
         return True
 
 
-def _started(arguments: Mapping[str, Any], app: Any) -> Handle:  # noqa: ANN401
+def _started(arguments: Mapping[str, Any], app: Any) -> Running:  # noqa: ANN401
     loaded = Loaded(settings=Settings(enabled=False), problems=(), overruled=())
     try:
         loaded = load(arguments, environment=os.environ, folder=Path.cwd())
         return _assembled(loaded, arguments, app)
     except Exception as error:
         _LOG.warning("homeostat: could not start, and does nothing: %s: %s", type(error).__name__, error, exc_info=True)
-        return Handle(loaded, parts=None, instrumented=None)
+        return Running(loaded, parts=None, instrumented=None)
 
 
-def _assembled(loaded: Loaded, arguments: Mapping[str, Any], app: Any) -> Handle:  # noqa: ANN401
+def _assembled(loaded: Loaded, arguments: Mapping[str, Any], app: Any) -> Running:  # noqa: ANN401
     settings = loaded.settings
     for problem in loaded.problems:
         _LOG.warning("homeostat: %s", problem)
     if not (settings.enabled and settings.traces):
-        handle = Handle(loaded, parts=None, instrumented=None)
+        running = Running(loaded, parts=None, instrumented=None)
     else:
         parts = assemble(settings)
-        handle = Handle(loaded, parts=parts, instrumented=_instrumented(parts))
+        running = Running(loaded, parts=parts, instrumented=_instrumented(parts))
         if parts.is_provider_foreign:
-            handle.tell(
+            running.tell(
                 "another tracer provider was set before configure(): its spans are sent to our receiver as well, "
                 "and its sampler decides. Remove the other set-up, or call configure() first."
             )
-        handle.start_hooks()
-        atexit.register(handle.shutdown)
-        _bequeath_late(handle, arguments)
+        running.start_hooks()
+        atexit.register(running.shutdown)
+        _bequeath_late(running, arguments)
     if app is not None:
-        _hook(handle, app)
-    _greet(handle)
-    return handle
+        _hook(running, app)
+    _greet(running)
+    return running
 
 
 def _instrumented(parts: Assembly) -> Instrumented:
@@ -158,16 +164,18 @@ def _instrumented(parts: Assembly) -> Instrumented:
     return Instrumented(imports=imports, libraries=libraries, brokers=brokers, applications=applications)
 
 
-def _hook(handle: Handle, app: Any) -> None:  # noqa: ANN401
-    if handle.is_active and handle.instrument(app) is not app:
-        handle.tell(f"app={type(app).__name__} cannot be hooked in place: use app = homeostat.instrument(app) instead.")
+def _hook(running: Running, app: Any) -> None:  # noqa: ANN401
+    if running.is_active and running.instrument(app) is not app:
+        running.tell(
+            f"app={type(app).__name__} cannot be hooked in place: use app = homeostat.instrument(app) instead."
+        )
 
 
-def _bequeath_late(handle: Handle, arguments: Mapping[str, Any]) -> None:
+def _bequeath_late(running: Running, arguments: Mapping[str, Any]) -> None:
     """Let children that are started afresh be configured too, as soon as the program has what starts them."""
     given = {name: value for name, value in arguments.items() if value is not None}
     inheritance = Inheritance(configure_child, given)
-    hooked = handle.instrumented
+    hooked = running.instrumented
     if hooked is not None:
         hooked.imports.call_when_imported("multiprocessing.process", lambda: _bequeath(inheritance))
 
@@ -176,17 +184,17 @@ def _bequeath(inheritance: Inheritance) -> None:
     bequeath(inheritance)
 
 
-def _greet(handle: Handle) -> None:
+def _greet(running: Running) -> None:
     stream = sys.stderr
-    if not is_wanted(handle.settings, stream):
+    if not is_wanted(running.settings, stream):
         return
-    hooked = handle.instrumented
+    hooked = running.instrumented
     lines = greeting(
-        handle.settings,
-        ratio=ratio_of(handle.settings),
+        running.settings,
+        ratio=ratio_of(running.settings),
         instrumented=() if hooked is None else hooked.names,
         waiting=() if hooked is None else hooked.waiting,
-        problems=handle.problems,
+        problems=running.problems,
     )
     try:
         stream.write("".join(f"{line}\n" for line in lines))

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from homeostat.integrations.applications import Applications
-from homeostat.start.configuration import configure
-from homeostat.start.handle import Handle
+from homeostat.start.configuration import configure, running_process
 
 INJECTED: Final = Path(__file__).resolve().parent / "injected"
 """A folder with nothing in it but a module that Python imports at its start."""
@@ -41,15 +40,18 @@ def launched_environment(environment: Mapping[str, str], settings: Mapping[str, 
     return {**environment, **given, "PYTHONPATH": os.pathsep.join([str(INJECTED), *paths]), _FIRST: "1"}
 
 
-def configure_launched() -> Handle:
+def configure_launched() -> None:
     """Configure this interpreter from its environment, and hook every application that it will make."""
     is_first = os.environ.pop(_FIRST, None) is not None
-    handle = configure() if is_first else configure(greeting="off")
-    hooked = handle.instrumented
+    if is_first:
+        configure()
+    else:
+        configure(greeting="off")
+    running = running_process()
+    hooked = None if running is None else running.instrumented
     if hooked is not None:
         for module, name in _FRAMEWORKS:
             hooked.imports.call_when_imported(module, partial(_hook_class, hooked.applications, module, name))
-    return handle
 
 
 def _hook_class(applications: Applications, module: str, name: str) -> None:
