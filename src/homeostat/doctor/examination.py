@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from homeostat.doctor.findings import Finding, ok, problem, warning
 from homeostat.doctor.trial import send_test_span
+from homeostat.integrations.clients import CLIENTS
 from homeostat.integrations.late import is_installed
 from homeostat.integrations.libraries import LIBRARIES, chosen
 from homeostat.settings.loading import Loaded, nearest
@@ -84,6 +85,7 @@ def check_libraries(settings: Settings) -> Iterator[Finding]:
     wanted = chosen(LIBRARIES, wanted=settings.instrument, unwanted=settings.instrument_not)
     there = [library for library in wanted if is_installed(library.module)]
     able = dict.fromkeys(library.name for library in there if is_installed(library.package))
+    able |= dict.fromkeys(name for name, library in CLIENTS.items() if is_installed(library))
     if able:
         yield ok("libraries", f"instrumented when the program imports them: {', '.join(able)}")
     unable = dict.fromkeys(library.name for library in there if not is_installed(library.package))

@@ -7,7 +7,7 @@ both known, the inner one is silent. The room makes no spans of its own for them
 import importlib
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -42,48 +42,21 @@ class Library:
         module: the module whose import means that the program uses it.
         package: the module of the contrib package.
         instrumentor: the class in there.
-        after: what else is done once it is instrumented.
     """
 
     name: str
     module: str
     package: str
     instrumentor: str
-    after: Callable[[], None] | None = None
 
 
-def _contrib(
-    name: str, instrumentor: str, *, module: str = "", package: str = "", after: Callable[[], None] | None = None
-) -> Library:
+def _contrib(name: str, instrumentor: str, *, module: str = "", package: str = "") -> Library:
     return Library(
         name=name,
         module=module or name,
         package=f"opentelemetry.instrumentation.{package or name}",
         instrumentor=instrumentor,
-        after=after,
     )
-
-
-def silence_drivers_under_sqlalchemy() -> None:
-    """Let the driver say nothing while SQLAlchemy executes a statement: its span is there already.
-
-    Statements that a program sends through the driver itself keep their spans.
-    """
-    event = importlib.import_module("sqlalchemy.event")
-    engine = importlib.import_module("sqlalchemy.engine").Engine
-    suppressed = importlib.import_module("opentelemetry.instrumentation.utils").suppress_instrumentation
-
-    def silently(name: str) -> Callable[..., bool]:
-        def execute(*arguments: object) -> bool:
-            context = arguments[-1]
-            with suppressed():
-                getattr(context.dialect, name)(*arguments)  # type: ignore[attr-defined]  # its execution context
-            return True  # SQLAlchemy: "it is executed, do not do it again"
-
-        return execute
-
-    for name in ("do_execute", "do_executemany", "do_execute_no_params"):
-        event.listen(engine, name, silently(name))
 
 
 LIBRARIES: Final = (
@@ -97,7 +70,6 @@ LIBRARIES: Final = (
     _contrib("psycopg", "PsycopgInstrumentor"),
     _contrib("redis", "RedisInstrumentor"),
     _contrib("requests", "RequestsInstrumentor"),
-    _contrib("sqlalchemy", "SQLAlchemyInstrumentor", after=silence_drivers_under_sqlalchemy),
     _contrib("urllib3", "URLLib3Instrumentor"),
     # Not in the extra `instrumentation`, and used where somebody has installed them.
     _contrib("aiopg", "AiopgInstrumentor"),
@@ -117,6 +89,7 @@ LIBRARIES: Final = (
 """Every library that is known, in alphabetical order within what the extra installs and what it does not.
 
 Celery, NATS, Kafka and RabbitMQ are not here: messages have integrations of our own, which carry more than a trace.
+SQLAlchemy is not here either: contrib's package takes no version from 2.1.
 """
 
 NAMES: Final = frozenset(library.name for library in LIBRARIES)
@@ -203,8 +176,6 @@ class Libraries:
             # Contrib refuses versions it does not know with a log line of its own, and is then not instrumented.
             if instrumentor.is_instrumented_by_opentelemetry:
                 self._done.append((library, instrumentor))
-                if library.after is not None:
-                    library.after()
         except Exception as error:
             self._missing[library.name] = library.package
             _LOG.warning("homeostat: %s is not instrumented: %s: %s", library.name, type(error).__name__, error)

@@ -15,7 +15,7 @@ from typing import Any, Final, Unpack
 
 from homeostat.exceptions import SettingInvalid
 from homeostat.integrations.applications import Applications
-from homeostat.integrations.brokers import Brokers
+from homeostat.integrations.clients import Clients
 from homeostat.integrations.late import Imports
 from homeostat.integrations.libraries import LIBRARIES, Libraries, chosen
 from homeostat.integrations.messaging import Messaging
@@ -156,12 +156,12 @@ def _instrumented(parts: Assembly) -> Instrumented:
     libraries.start(
         chosen(LIBRARIES, wanted=settings.instrument, unwanted=settings.instrument_not), named=settings.instrument
     )
-    brokers = Brokers(imports, Messaging(parts.propagator))
-    brokers.start(wanted=settings.instrument, unwanted=settings.instrument_not)
+    clients = Clients(imports, Messaging(parts.propagator))
+    clients.start(wanted=settings.instrument, unwanted=settings.instrument_not)
     applications = Applications(
         wrap_asgi=lambda app: wrap_asgi(app, parts), wrap_wsgi=lambda app: wrap_wsgi(app, parts)
     )
-    return Instrumented(imports=imports, libraries=libraries, brokers=brokers, applications=applications)
+    return Instrumented(imports=imports, libraries=libraries, clients=clients, applications=applications)
 
 
 def _hook(running: Running, app: Any) -> None:  # noqa: ANN401

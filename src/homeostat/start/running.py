@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from opentelemetry.sdk.trace import SpanProcessor
 
 from homeostat.integrations.applications import Applications
-from homeostat.integrations.brokers import Brokers
+from homeostat.integrations.clients import Clients
 from homeostat.integrations.late import Imports
 from homeostat.integrations.libraries import Libraries
 from homeostat.process.forks import ForkHooks, ForkWatch
@@ -37,18 +37,18 @@ class Instrumented:
 
     imports: Imports
     libraries: Libraries
-    brokers: Brokers
+    clients: Clients
     applications: Applications
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return what is instrumented by now."""
-        return (*self.applications.hooked, *self.libraries.instrumented, *self.brokers.hooked)
+        return (*self.applications.hooked, *self.libraries.instrumented, *self.clients.hooked)
 
     @property
     def waiting(self) -> tuple[str, ...]:
         """Return what will be when the program imports it."""
-        return (*self.libraries.waiting, *self.brokers.waiting)
+        return (*self.libraries.waiting, *self.clients.waiting)
 
 
 class Running:

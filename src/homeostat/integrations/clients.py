@@ -1,6 +1,6 @@
-"""The clients of message brokers whose messages carry contexts through our own integrations, one row a client.
+"""The libraries that are hooked by our own integrations, one row a library: clients of message brokers, and SQLAlchemy.
 
-Each is hooked when the program imports its library. It does not know what a message looks like.
+Each is hooked when the program imports it. It does not know what is done there.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from homeostat.integrations.messaging import Messaging
 _LOG: Final = logging.getLogger("homeostat")
 
 # The name in the settings, and the module whose import means that the program uses it.
-BROKERS: Final = {
+CLIENTS: Final = {
     "aio_pika": "aio_pika",
     "aiokafka": "aiokafka",
     "celery": "celery",
@@ -23,11 +23,12 @@ BROKERS: Final = {
     "nats": "nats",
     "pika": "pika",
     "redis_streams": "redis",
+    "sqlalchemy": "sqlalchemy",
 }
 """Every client that is known; the name is that of the module in this room, too."""
 
 
-class Brokers:
+class Clients:
     """Hook the clients that the program uses, each when it is imported.
 
     Args:
@@ -54,7 +55,7 @@ class Brokers:
     def start(self, *, wanted: Iterable[str], unwanted: Iterable[str]) -> None:
         """Wait for the imports of the clients that the settings ask for."""
         asked, refused = set(wanted), set(unwanted)
-        for name, library in BROKERS.items():
+        for name, library in CLIENTS.items():
             if ("auto" in asked or name in asked) and not {name, "*"} & refused and is_installed(library):
                 self._waiting.append(name)
                 self._imports.call_when_imported(library, partial(self._hook, name))
