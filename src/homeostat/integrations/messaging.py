@@ -56,6 +56,7 @@ class Message:
         system: The broker, a value of `messaging.system`.
         destination: Subject, topic, exchange and routing key, stream or queue.
         template: The destination with its variable parts left out, where it has any: it names the span.
+        subject: What names the span instead, where neither is what people look for.
         message_id: The broker's or the program's name for it, if it has one.
         body: Its content, of which only the size is told.
         attributes: What else the conventions have for this broker.
@@ -65,6 +66,7 @@ class Message:
     system: str
     destination: str
     template: str | None = None
+    subject: str | None = None
     message_id: str | None = None
     body: object = None
     attributes: Mapping[str, AnyValue] = field(default_factory=dict)
@@ -89,7 +91,7 @@ class Messaging:
         cause = current().message_id
         if cause is not None:
             attributes[CAUSATION_ID] = cause
-        name = f"{operation} {message.template or message.destination}"
+        name = f"{operation} {_subject(message)}"
         return Publishing(ActiveSpan(self._tracer(), name, SpanKind.PRODUCER, attributes), self._propagator)
 
     def processing(self, message: Message, *, operation: str = "process") -> "Processing":
@@ -99,7 +101,7 @@ class Messaging:
         cause = current(context).causation_id
         if cause is not None:
             attributes[CAUSATION_ID] = cause
-        name = f"{operation} {message.template or message.destination}"
+        name = f"{operation} {_subject(message)}"
         return Processing(ActiveSpan(self._tracer(), name, SpanKind.CONSUMER, attributes), context)
 
     def handling(self, describe: Callable[..., Message], *described: object) -> "AbstractContextManager[object]":
@@ -193,6 +195,11 @@ class Processing:
         self._active.__exit__(kind, error, trace)
         self._attached.leave()
 
+    @property
+    def span(self) -> Span:
+        """Return the span."""
+        return self._active.span
+
     async def __aenter__(self) -> Span:
         """Make current what came along, and start the span."""
         return self.__enter__()
@@ -209,6 +216,10 @@ def merged(headers: Mapping[str, object] | None, ours: Mapping[str, str]) -> dic
     kept = {name: value for name, value in (headers or {}).items() if name.lower() not in ours}
     kept.update(ours)
     return kept
+
+
+def _subject(message: Message) -> str:
+    return message.subject or message.template or message.destination
 
 
 def _attributes(message: Message, operation: str, kind: str) -> dict[str, AnyValue]:
