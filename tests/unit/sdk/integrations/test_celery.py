@@ -117,7 +117,7 @@ def test_an_eager_task_is_part_of_its_caller(observed: Observed, app: Any) -> No
 
 def test_children_of_a_prefork_pool_have_it_from_their_parent(
     observed: Observed,
-    app: Any,
+    app: Any,  # noqa: ANN401 - Celery has no types
     redis_url: str,
     tmp_path: Path,
 ) -> None:
