@@ -4,14 +4,14 @@ Entering and leaving never raise, whatever the span is called and wherever the b
 by another task or thread than the one that ran it (`propagation.scopes`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Token
 from types import TracebackType
 from typing import Final, Protocol, TypeVar
 
 from opentelemetry.context import Context, attach
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, StatusCode, set_span_in_context
-from opentelemetry.util.types import Attributes
+from opentelemetry.util.types import AnyValue, Attributes
 
 from homeostat.propagation.scopes import current_context, leave
 from homeostat.tracing.errors import ERROR_TYPE, error_message, error_type
@@ -29,9 +29,16 @@ class Begins(Protocol):
     """What makes the span: a tracer."""
 
     def begin(
-        self, name: str, context: Context, kind: SpanKind, attributes: Attributes, start_time: int | None = None, /
+        self,
+        name: str,
+        context: Context,
+        kind: SpanKind,
+        attributes: Attributes,
+        start_time: int | None = None,
+        complete: Callable[[], dict[str, AnyValue]] | None = None,
+        /,
     ) -> Span:
-        """Start a span in a context."""
+        """Start a span in a context; `complete` makes all its attributes if they are needed."""
         ...
 
 

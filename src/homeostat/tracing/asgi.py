@@ -41,6 +41,7 @@ from homeostat.tracing.http_semantics import (
     excluding,
     known_methods,
 )
+from homeostat.tracing.latent import LatentSpan
 from homeostat.tracing.own import OwnTracers
 from homeostat.tracing.queries import visible_query
 from homeostat.tracing.routes import route_of
@@ -134,7 +135,14 @@ class AsgiTracing:
             method = self._methods.get(scope.get("method", "GET"), OTHER_METHOD)
             context = self._propagator.extract_asgi(scope["headers"], current_context())
             title = method if method is not OTHER_METHOD else OTHER_METHOD_NAME
-            span = self._tracers.current().begin(title, context, SpanKind.SERVER, self._attributes(scope, method, path))
+            span = self._tracers.current().begin(
+                title,
+                context,
+                SpanKind.SERVER,
+                {REQUEST_METHOD: method, URL_PATH: path},
+                None,
+                lambda: self._attributes(scope, method, path),
+            )
             return kind(span, Context({**context, SPAN: span}), scope, receive, send, title, self._route)
         except Exception as error:
             FAILURES.caught("beginning a request's span", error)
@@ -170,7 +178,7 @@ class AsgiTracing:
             if server[1] is not None:
                 attributes[SERVER_PORT] = server[1]
         client = scope.get("client")
-        if client is not None:
+        if client is not None and client[0]:
             attributes[CLIENT_ADDRESS] = client[0]
 
 
@@ -278,9 +286,13 @@ class _Request(_Exchange):
 
     def _answered(self) -> None:
         """End the span with the response. One that failed waits for the exception, which follows the response."""
-        self.end_time = time_ns()
+        ended = self.end_time = time_ns()
         if self.status is None or self.status < _SERVER_ERROR:
-            self.finish(None)
+            span = self._span
+            if span.__class__ is LatentSpan and span.forget(ended):
+                self._span = INVALID_SPAN
+            else:
+                self.finish(None)
 
 
 class _Connection(_Exchange):

@@ -6,7 +6,7 @@ ends in an error, or later than it may, it becomes a real one with the same iden
 
 from collections.abc import Callable, Mapping
 from time import time_ns
-from typing import Final
+from typing import Final, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode
@@ -14,6 +14,17 @@ from opentelemetry.util.types import AnyValue, Attributes
 
 ATTRIBUTES_MAX: Final = 128
 """As many as a recorded span may have by default."""
+
+
+class Keeper(Protocol):
+    """Who decides, when a latent span ends, and who makes it real: its tracer."""
+
+    def wants(self, latent: "LatentSpan", end_time: int, /) -> bool:
+        """Tell whether the span is kept after all."""
+        ...
+
+    def make_real(self, latent: "LatentSpan", end_time: int, /) -> None:
+        """Make the span real, with its end in nanoseconds since 1970."""
 
 
 class LatentSpan(NonRecordingSpan):
@@ -26,9 +37,9 @@ class LatentSpan(NonRecordingSpan):
         parent: SpanContext | None,
         kind: SpanKind,
         start_time: int,
-        attributes: Attributes,
+        attributes: Attributes | Callable[[], dict[str, AnyValue]],
         parent_context: Context,
-        settle: "Callable[[LatentSpan, int], None]",
+        keeper: Keeper,
     ) -> None:
         self._context = context
         self.name = name
@@ -37,7 +48,7 @@ class LatentSpan(NonRecordingSpan):
         self.start_time = start_time
         self.given = attributes
         self.parent_context = parent_context
-        self._settle: Callable[[LatentSpan, int], None] | None = settle
+        self._keeper: Keeper | None = keeper
         self.added: dict[str, AnyValue] | None = None
         self.error: BaseException | None = None
         self.status: Status | None = None
@@ -80,7 +91,22 @@ class LatentSpan(NonRecordingSpan):
 
     def end(self, end_time: int | None = None) -> None:
         """End the span: it is forgotten, or it becomes real."""
-        settle, self._settle = self._settle, None
-        if settle is not None:
-            settle(self, time_ns() if end_time is None else end_time)
+        ended = time_ns() if end_time is None else end_time
+        keeper = self._keeper
+        if keeper is not None and not self.forget(ended):
+            self._keeper = None
+            keeper.make_real(self, ended)
             self.error = None  # an exception holds the frames it went through
+
+    def forget(self, end_time: int) -> bool:
+        """End the span if nothing about it is worth keeping, and tell whether that is so.
+
+        Who would say more on the span at its end asks first, and spares itself that.
+        """
+        keeper = self._keeper
+        if keeper is None:
+            return True
+        if keeper.wants(self, end_time):
+            return False
+        self._keeper = None
+        return True

@@ -10,7 +10,7 @@ from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider, get_trac
 from opentelemetry.util.types import Attributes
 
 from homeostat.tracing.active import Begins
-from homeostat.tracing.tracer import OWN_SCOPE, LeanTracer
+from homeostat.tracing.tracer import OWN_SCOPE, Complete, LeanTracer
 
 
 class ForeignTracer:
@@ -20,10 +20,18 @@ class ForeignTracer:
         self._tracer = tracer
 
     def begin(
-        self, name: str, context: Context, kind: SpanKind, attributes: Attributes, start_time: int | None = None, /
+        self,
+        name: str,
+        context: Context,
+        kind: SpanKind,
+        attributes: Attributes,
+        start_time: int | None = None,
+        complete: Complete | None = None,
+        /,
     ) -> Span:
         """Start a span in a context."""
-        return self._tracer.start_span(name, context, kind, attributes, start_time=start_time)
+        said = attributes if complete is None else complete()
+        return self._tracer.start_span(name, context, kind, said, start_time=start_time)
 
 
 class OwnTracers:

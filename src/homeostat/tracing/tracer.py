@@ -3,7 +3,7 @@
 It decides nothing itself: the sampler decides at the start, and `keeps` at the end of what was refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time_ns
 from typing import Final, Protocol, runtime_checkable
 
@@ -47,6 +47,9 @@ _RANDOM: Final = TraceFlags.RANDOM_TRACE_ID
 _FLAGS: Final = tuple(TraceFlags(flags) for flags in range(4))
 """All there are (W3C Trace Context level 2), so that none is made for each span."""
 _NONE: Final[dict[str, AnyValue]] = {}
+
+Complete = Callable[[], dict[str, AnyValue]]
+"""Makes the attributes of a span when they are needed: most requests that are not sampled never need theirs."""
 
 
 @runtime_checkable
@@ -134,8 +137,12 @@ class LeanTracer(Tracer):
         kind: SpanKind,
         attributes: Attributes,
         start_time: int | None = None,
+        complete: Complete | None = None,
     ) -> Span:
-        """Start a span in a context: what `start_span` does, without its border and its rare arguments."""
+        """Start a span in a context: what `start_span` does, without its border and its rare arguments.
+
+        `complete` makes all attributes, those for the sampler included, if the span is recorded.
+        """
         parent_span = context.get(SPAN)
         parent: SpanContext | None = None
         if parent_span is not None and isinstance(parent_span, Span):
@@ -160,8 +167,8 @@ class LeanTracer(Tracer):
         if decision is Decision.DROP:
             if self._keeps is None:
                 return NonRecordingSpan(own)
-            return LatentSpan(own, name, parent, kind, started, attributes, context, self.settle)
-        return self._recorded(name, own, parent, kind, started, attributes, added, context)
+            return LatentSpan(own, name, parent, kind, started, complete or attributes, context, self)
+        return self._recorded(name, own, parent, kind, started, complete or attributes, added, context)
 
     def _decided(
         self,
@@ -184,11 +191,11 @@ class LeanTracer(Tracer):
         parent: SpanContext | None,
         kind: SpanKind,
         started: int,
-        attributes: Attributes,
+        attributes: Attributes | Complete,
         added: Attributes,
         context: Context,
     ) -> LeanSpan:
-        kept, dropped = cleaned(attributes, self._bounds.span) if attributes else ({}, 0)
+        kept, dropped = self._kept(attributes)
         values = context.get(CORRELATION)
         if values.__class__ is Correlation:
             _correlate(kept, values)
@@ -206,17 +213,34 @@ class LeanTracer(Tracer):
         )
         if dropped:
             span.begin_dropping(dropped)
-        if added and added is not attributes and len(added) != len(attributes or ()):
-            span.set_attributes(added)
+        if added:
+            # Samplers of others give back what they were given, and may add to it or change it.
+            given = kept if callable(attributes) else attributes or _NONE
+            span.set_attributes({key: value for key, value in added.items() if _is_news(key, value, given, kept)})
         self.span_processor.on_start(span, context)
         return span
 
-    def settle(self, latent: LatentSpan, end_time: int) -> None:
-        """Forget a span that was refused, or make it real: sampled, with its own identifiers and its own times."""
+    def _kept(self, attributes: Attributes | Complete) -> tuple[dict[str, AnyValue], int]:
+        bounds = self._bounds.span
+        if callable(attributes):
+            own = attributes()  # made for this span alone, of plain values
+            return (own, 0) if bounds.length_max is None and len(own) <= bounds.count_max else cleaned(own, bounds)
+        return cleaned(attributes, bounds) if attributes else ({}, 0)
+
+    def wants(self, latent: LatentSpan, end_time: int) -> bool:
+        """Tell whether a span that was refused is kept after all, now that its end is known."""
         try:
+            keeps = self._keeps
             duration_s = (end_time - latent.start_time) / _NANOSECONDS
-            if self._keeps is not None and self._keeps(error=latent.failed, duration_s=duration_s):
-                self._made_real(latent).end(end_time)
+            return keeps is not None and keeps(error=latent.failed, duration_s=duration_s)
+        except Exception as error:
+            FAILURES.caught("keeping a span after the fact", error)
+            return False
+
+    def make_real(self, latent: LatentSpan, end_time: int) -> None:
+        """Make a span that was refused real: sampled, with its own identifiers and its own times."""
+        try:
+            self._made_real(latent).end(end_time)
         except Exception as error:
             FAILURES.caught("keeping a span after the fact", error)
 
@@ -242,6 +266,11 @@ class LeanTracer(Tracer):
         if latent.status is not None:
             span.set_status(latent.status)
         return span
+
+
+def _is_news(key: str, value: AnyValue, given: Mapping[str, AnyValue], kept: Mapping[str, AnyValue]) -> bool:
+    """Tell whether a sampler says something that the caller did not; of a request only what it adds counts."""
+    return key not in given or (given is not kept and given[key] != value)
 
 
 def _correlate(attributes: dict[str, AnyValue], values: Correlation) -> None:

@@ -128,7 +128,12 @@ class WsgiTracing:
             title = method if method is not OTHER_METHOD else OTHER_METHOD_NAME
             context = self._propagator.extract_wsgi(environ, current_context())
             span = self._tracers.current().begin(
-                title, context, SpanKind.SERVER, self._attributes(environ, method, path)
+                title,
+                context,
+                SpanKind.SERVER,
+                {REQUEST_METHOD: method, URL_PATH: path},
+                None,
+                lambda: self._attributes(environ, method, path),
             )
             return _Exchange(span, context, environ, start_response, title, self._route)
         except Exception as error:

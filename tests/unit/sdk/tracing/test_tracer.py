@@ -296,14 +296,16 @@ def test_a_disabled_sdk_makes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_keeping_that_fails_is_kept_from_the_program() -> None:
     """If a refused span cannot become real, it is counted and the program goes on."""
     recorder = Recorder()
-    span = sampling_provider(recorder, ratio=0.0).get_tracer("homeostat").start_span("work")
+    tracer = sampling_provider(recorder, ratio=0.0).get_tracer("homeostat")
+    span = tracer.start_span("work")
     assert isinstance(span, LatentSpan)
-    span.given = {"k": 1, 5: 2}  # type: ignore[dict-item]
-    span.start_time = None  # type: ignore[assignment]
+    span.given = 5  # type: ignore[assignment]
     span.set_status(StatusCode.ERROR)
     span.end()
+    other = tracer.start_span("other", start_time="now")  # type: ignore[arg-type]
+    other.end()
     assert recorder.ended == []
-    assert FAILURES.counts() == {"keeping a span after the fact": 1}
+    assert FAILURES.counts() == {"keeping a span after the fact": 2}
 
 
 def test_limits_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
