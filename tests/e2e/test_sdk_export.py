@@ -271,9 +271,7 @@ def test_many_processes_share_a_spool(tmp_path: Path) -> None:
     """Killed and ended ones leave their spans to those that live, each span to exactly one of them."""
     port = free_port()
     with ThreadPoolExecutor(4) as starters:
-        dying = list(
-            starters.map(lambda number: Service(tmp_path, url(port), first=500 * number, **FAST), range(4))  # type: ignore[arg-type]
-        )
+        dying = list(starters.map(lambda number: Service(tmp_path, url(port), first=500 * number, **FAST), range(4)))
     for number, process in enumerate(dying):
         process.wish("end", 500)
         process.wish("flush", 0.1)
@@ -284,9 +282,7 @@ def test_many_processes_share_a_spool(tmp_path: Path) -> None:
         process.close()
     with launched(platform(tmp_path, port=port)) as receiver:
         with ThreadPoolExecutor(4) as starters:
-            living = list(
-                starters.map(lambda number: Service(tmp_path, url(port), first=2000 + number), range(4))  # type: ignore[arg-type]
-            )
+            living = list(starters.map(lambda number: Service(tmp_path, url(port), first=2000 + number), range(4)))
         for process in living:
             process.wish("end", 1)
         until(lambda: sum(process.statistics()["sent"] for process in living) >= 2004 or None, what="all sent")

@@ -7,7 +7,7 @@ cache has a bound and none can grow with what users send: a key whose values do 
 
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from opentelemetry.util.types import AnyValue
 
@@ -55,16 +55,21 @@ class AttributeTable:
         self.known: dict[str, _Key] = {}
         """Keys that were seen; a caller in a hurry looks here first."""
 
-    def encode_into(self, parts: list[bytes], attributes: Mapping[str, AnyValue]) -> None:
+    def encode_into(self, parts: list[bytes], attributes: Mapping[str, Any]) -> None:
         """Append the bytes of each attribute; one that cannot be said in protobuf is hidden, not left out."""
         known = self.known
         append = parts.append
         for name, value in attributes.items():
             key = known.get(name) or self._learn(name)
-            if type(value) is str:
+            kind = type(value)
+            if kind is str:
                 append(key.texts.get(value) or key.text(value))
-            elif type(value) is int:
-                append(key.ints.get(value) or key.int(value))
+            elif kind is int:
+                append(key.ints.get(value) or key.integer(value))
+            elif kind is float:
+                append(key.double + _DOUBLE(value) if key.double else key.other(value))
+            elif kind is bool:
+                append(key.bools[value])
             else:
                 append(key.other(value))
 
@@ -78,29 +83,48 @@ class AttributeTable:
 class _Key:
     """Encode attributes of one key."""
 
-    __slots__ = ("_heads", "_hidden", "_name", "_redactor", "_refills", "_tag", "ints", "texts")
+    __slots__ = (
+        "_heads",
+        "_hidden",
+        "_int_heads",
+        "_name",
+        "_redact",
+        "_redactor",
+        "_refills",
+        "_tag",
+        "bools",
+        "double",
+        "ints",
+        "texts",
+    )
 
     def __init__(self, name: str, *, tag_of_field: bytes, redactor: Redactor) -> None:
         self._tag = tag_of_field
         self._name = delimited(1, utf8(name)) + _VALUE_TAG
         self._redactor = redactor
+        self._redact = redactor.text
         self._heads: dict[int, bytes] = {}
+        self._int_heads: dict[int, bytes] = {}
         self._refills = _REFILLS_MAX
         self.texts: dict[str, bytes] = {}
         self.ints: dict[int, bytes] = {}
         self._hidden = self._text(HIDDEN) if redactor.hides(name) else b""
+        self.bools = {value: self._hidden or self._whole(said) for value, said in _BOOLS.items()}
+        self.double = b"" if self._hidden else self._whole(_DOUBLE_TAG + bytes(8))[:-8]
+        """What stands before the eight bytes of a number; empty when it is hidden."""
 
     def text(self, value: str) -> bytes:
         """Encode a text that was not seen of late."""
-        encoded = self._hidden or self._text(self._redactor.text(value))
-        if len(value) <= _VALUE_CHARACTERS_MAX:
+        encoded = self._hidden or self._text(self._redact(value))
+        if self._refills and len(value) <= _VALUE_CHARACTERS_MAX:
             self._keep(self.texts, value, encoded)
         return encoded
 
-    def int(self, value: int) -> bytes:
+    def integer(self, value: int) -> bytes:
         """Encode an integer that was not seen of late."""
-        encoded = self._hidden or self._whole(_int_value(value))
-        self._keep(self.ints, value, encoded)
+        encoded = self._hidden or self._int(value)
+        if self._refills:
+            self._keep(self.ints, value, encoded)
         return encoded
 
     def other(self, value: AnyValue) -> bytes:
@@ -124,19 +148,28 @@ class _Key:
         key_value = self._name + varint(len(value)) + value
         return self._tag + varint(len(key_value)) + key_value
 
+    def _int(self, value: int) -> bytes:
+        if not -(1 << 63) <= value < 1 << 63:
+            return self._whole(_large_int(value))
+        number = varint(value)
+        head = self._int_heads.get(len(number))
+        if head is None:
+            size = len(number)
+            head = self._int_heads[size] = self._whole(_INT_TAG + bytes(size))[:-size]
+        return head + number
+
     def _keep(self, kept: dict[V, bytes], value: V, encoded: bytes) -> None:
         """Keep what was encoded while this key's values seem to repeat; a full cache starts again, a few times."""
         if len(kept) >= _VALUES_MAX:
-            if not self._refills:
-                return
             self._refills -= 1
             kept.clear()
         kept[value] = encoded
 
 
-def _int_value(value: int) -> bytes:
+def _large_int(value: int) -> bytes:
+    """Return, as text, an integer that protobuf has no room for."""
     try:
-        return _INT_TAG + varint(value) if -(1 << 63) <= value < 1 << 63 else delimited(1, b"%d" % value)
+        return delimited(1, b"%d" % value)
     except ValueError:  # Python refuses to write a number of thousands of digits
         return delimited(1, HIDDEN.encode())
 
@@ -148,7 +181,7 @@ def _any_value(value: AnyValue, redactor: Redactor, depth_left: int) -> bytes:
     if isinstance(value, bool):
         return _BOOLS[value]
     if isinstance(value, int):
-        return _int_value(value)
+        return _INT_TAG + varint(value) if -(1 << 63) <= value < 1 << 63 else _large_int(value)
     if isinstance(value, float):
         return _DOUBLE_TAG + _DOUBLE(value)
     return _nested_value(value, redactor, depth_left)

@@ -30,12 +30,16 @@ def varint(number: int) -> bytes:
     Raises:
         OverflowError: the number has more than 64 bits.
     """
-    if number < 0:
-        number += _UINT64
     if not 0 <= number < _UINT64:
-        raise OverflowError("an integer of protobuf has 64 bits")
+        number += _UINT64
+        if not 0 <= number < _UINT64:
+            raise OverflowError("an integer of protobuf has 64 bits")
     if number < 128:
         return SMALL[number]
+    if number < 1 << 14:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    if number < 1 << 21:
+        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)

@@ -68,8 +68,13 @@ class Redactor:
         """Return a text without what looks like a secret; the same object when there is nothing to hide."""
         if not self._enabled or len(text) < _SHORTEST_SECRET:
             return text
+        if text.isalnum() and not self._patterns and "A" not in text and not text.isdigit():
+            return text  # an identifier: every shape but those with an A, and card numbers, has something else in it
         if len(text) > _TEXT_CHARACTERS_MAX:
             text = text[:_TEXT_CHARACTERS_MAX] + HIDDEN
+        return self._searched(text)
+
+    def _searched(self, text: str) -> str:
         for gate, behind in self._shapes:
             if gate in text:
                 text = _redacted(text, behind)

@@ -1,0 +1,1 @@
+"""What the SDK costs the process that it observes."""
