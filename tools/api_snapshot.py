@@ -10,7 +10,7 @@ import ast
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -23,13 +23,28 @@ MODULES: Final = (
     "homeostat",
     "homeostat.start.arguments",
     "homeostat.exceptions",
-    "homeostat.tracing.families",
     "homeostat.testing",
 )
 """What the pages tell a reader to import, and the arguments of `configure()`; all else may change in any version."""
+RETURNED: Final = {
+    "homeostat.propagation.scopes": ("Attached",),
+    "homeostat.tracing.active": ("ActiveSpan",),
+    "homeostat.tracing.durations": ("Measured",),
+}
+"""Classes that a program meets as what a public function returns, and does not import."""
 
 _OWN: Final = "homeostat"
-_UNSAID: Final = {"__repr__", "__str__", "__hash__", "__eq__", "__dir__", "__del__", "__new__", "__post_init__"}
+_UNSAID: Final = {
+    "__repr__",
+    "__str__",
+    "__hash__",
+    "__eq__",
+    "__dir__",
+    "__del__",
+    "__new__",
+    "__post_init__",
+    "__slots__",
+}
 _INDENT: Final = "    "
 
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -37,7 +52,10 @@ Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 def snapshot() -> str:
     """Return the public API."""
-    parts = (f"{name}\n{'=' * len(name)}\n\n" + "\n".join(_module_lines(name)) for name in MODULES)
+    shown: dict[str, Sequence[str]] = {name: public_names(importlib.import_module(name)) for name in MODULES}
+    parts = (
+        f"{name}\n{'=' * len(name)}\n\n" + "\n".join(_lines_of(name, some)) for name, some in (shown | RETURNED).items()
+    )
     return "\n\n".join(parts) + "\n"
 
 
@@ -52,9 +70,9 @@ def public_names(module: ModuleType) -> list[str]:
     )
 
 
-def _module_lines(name: str) -> Iterator[str]:
+def _lines_of(name: str, names: Sequence[str]) -> Iterator[str]:
     module = importlib.import_module(name)
-    for public in public_names(module):
+    for public in names:
         yield from _lines(public, getattr(module, public))
 
 
