@@ -18,7 +18,7 @@ from homeostat.integrations.libraries import LIBRARIES, chosen
 from homeostat.settings.loading import Loaded, nearest
 from homeostat.settings.opentelemetry import ineffective_variables
 from homeostat.settings.table import SETTINGS, Settings
-from homeostat.start.assembly import buffer_folder
+from homeostat.start.assembly import buffer_folder, ratio_of, traces_address
 from homeostat.start.resource import UNKNOWN_SERVICE, service_name
 from homeostat.start.running import Running
 
@@ -157,8 +157,27 @@ def _version(package: str) -> str:
 
 
 def show_settings(settings: Settings) -> Iterator[str]:
-    """Yield a line for each setting: its value, masked where it is a secret, and its origin."""
+    """Yield a line for each setting: its value, masked where it is a secret, and its origin.
+
+    Where a default depends on other settings, what is in effect is shown.
+    """
     width = max(len(setting.name) for setting in SETTINGS)
+    in_effect = derived(settings)
     for setting in SETTINGS:
-        shown = setting.show(getattr(settings, setting.name)) or "-"
-        yield f"{setting.name:<{width}}  {shown}  ({settings.origin(setting.name)})"
+        shown = setting.show(getattr(settings, setting.name))
+        origin = settings.origin(setting.name)
+        if not shown and setting.name in in_effect:
+            shown, origin = in_effect[setting.name]
+        yield f"{setting.name:<{width}}  {shown or 'none'}  ({origin})"
+
+
+def derived(settings: Settings) -> Mapping[str, tuple[str, str]]:
+    """Return what is in effect where nobody set a value and it follows from others, each with what it follows from."""
+    folder = buffer_folder(settings)
+    return {
+        "service": (service_name(settings), "derived: the program"),
+        "endpoint": (settings.target, f"derived: {settings.protocol}"),
+        "sampling_ratio": (f"{ratio_of(settings):g}", f"derived: {settings.environment}"),
+        "buffer_folder": ("none" if folder is None else str(folder), "derived: the service"),
+        "traces_endpoint": (traces_address(settings), "derived: endpoint"),
+    }

@@ -13,7 +13,7 @@ from homeostat.export.exporting import transport_of
 from homeostat.export.outcomes import Outcome, Verdict
 from homeostat.process.identity import new_identity
 from homeostat.settings.table import DEFAULT_ORIGIN, Settings
-from homeostat.start.assembly import export_config
+from homeostat.start.assembly import export_config, traces_address
 from homeostat.start.resource import make_resource
 from homeostat.tracing.identifiers import RandomIdentifiers
 
@@ -36,8 +36,9 @@ def send_test_span(settings: Settings) -> Finding:
         outcome = transport.send(Record("traces", 1, request.SerializeToString()), timeout_s=config.timeout_s)
     finally:
         transport.close()
-    address = config.url("traces").geturl() if config.protocol != "grpc" else config.endpoint
-    return _finding(settings, outcome, address=address, trace_id=trace_id, took_s=time.monotonic() - began_s)
+    return _finding(
+        settings, outcome, address=traces_address(settings), trace_id=trace_id, took_s=time.monotonic() - began_s
+    )
 
 
 def _request(settings: Settings) -> tuple[ExportTraceServiceRequest, str]:

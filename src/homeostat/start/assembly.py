@@ -110,7 +110,8 @@ def export_config(settings: Settings) -> ExportConfig:
     """Return what the export needs to know."""
     key = {"authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
     return ExportConfig(
-        endpoint=settings.target,
+        # gRPC has one address for all signals: the path says which.
+        endpoint=traces_address(settings) if settings.protocol == "grpc" else settings.target,
         signal_endpoints={"traces": settings.traces_endpoint} if settings.traces_endpoint else {},
         protocol="grpc" if settings.protocol == "grpc" else "http/protobuf",
         headers={**settings.headers, **key},
@@ -131,6 +132,13 @@ def export_config(settings: Settings) -> ExportConfig:
         breaker_delay_max_s=max(settings.breaker_delay_s_max, settings.breaker_delay_s),
         exit_budget_s=settings.exit_budget_s,
     )
+
+
+def traces_address(settings: Settings) -> str:
+    """Return where spans go, for a reader."""
+    if settings.protocol == "grpc":
+        return settings.traces_endpoint or settings.target
+    return settings.traces_endpoint or f"{settings.target.rstrip('/')}/v1/traces"
 
 
 def buffer_folder(settings: Settings, environment: Mapping[str, str] | None = None) -> Path | None:
