@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from homeostat.start.configuration import configure, current_handle, instrument
     from homeostat.start.handle import Handle
-    from homeostat.tracing.attributes import Declared, Family, SpanAttributes
+    from homeostat.tracing.attributes import Declared, Family, Shape, SpanAttributes
     from homeostat.tracing.baggage import BaggageAttributes
     from homeostat.tracing.blocks import span, traced, traced_block
     from homeostat.tracing.durations import measured
@@ -63,6 +63,7 @@ __all__ = [
     "Envelope",
     "Family",
     "Handle",
+    "Shape",
     "SpanAttributes",
     "__version__",
     "add_span_processor",
@@ -129,6 +130,7 @@ _NAMES: Final = {
     "homeostat.tracing.attributes": (
         "Declared",
         "Family",
+        "Shape",
         "SpanAttributes",
     ),
     "homeostat.tracing.baggage": ("BaggageAttributes",),

@@ -206,3 +206,26 @@ def doctor(only: str | None, app: str | None) -> int:  # noqa: ARG001 - read by 
     from homeostat.doctor.command import look  # noqa: PLC0415 - `homeostat up` does without the SDK
 
     return look(app, say=click.echo)
+
+
+@main.command()
+@click.option(
+    "--endpoint", default=None, metavar="URL", help="Where spans go; without it a receiver that keeps nothing."
+)
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="How often each variant runs.")
+@click.option("--requests", default=10_000, show_default=True, type=click.IntRange(1), help="Requests of one round.")
+@click.option("--spans", default=100_000, show_default=True, type=click.IntRange(1), help="Spans of one round.")
+@click.option(
+    "--paced", default=10.0, show_default=True, type=click.FloatRange(0), help="Seconds at 100 requests a second."
+)
+@click.option("--json", "json_path", default=None, type=click.Path(path_type=Path), help="File for the figures.")
+def overhead(
+    *, endpoint: str | None, rounds: int, requests: int, spans: int, paced: float, json_path: Path | None
+) -> None:
+    """Measure what Homeostat costs on this machine: CPU of a request and of a span, time and memory of the start."""
+    # Here, not at the top: `homeostat --help` does without all that is measured.
+    from homeostat.overhead.command import overhead as measured  # noqa: PLC0415
+    from homeostat.overhead.measurement import Scale  # noqa: PLC0415
+
+    scale = Scale(rounds=rounds, requests=requests, spans=spans, paced_s=paced)
+    measured(endpoint=endpoint, scale=scale, json_path=json_path, say=click.echo)
