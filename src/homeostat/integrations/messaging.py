@@ -85,6 +85,18 @@ class Messaging:
         self._propagator = propagator
         self._tracer = tracer or OwnTracers(_SCOPE).current
 
+    @property
+    def propagator(self) -> Propagator:
+        """Return what writes and reads headers."""
+        return self._propagator
+
+    def exchange(
+        self, name: str, kind: SpanKind, *, attributes: Mapping[str, AnyValue], context: Context | None = None
+    ) -> "Processing":
+        """Return a span around something that is no message, with what came along or what is current."""
+        active = ActiveSpan(self._tracer(), name, kind, attributes)
+        return Processing(active, Context(current_context() if context is None else context))
+
     def publishing(self, message: Message, *, operation: str = "publish") -> "Publishing":
         """Return a span around the sending of a message; entering it gives the headers to send."""
         attributes = _attributes(message, operation, "send")
