@@ -1,6 +1,6 @@
 """Ended spans of every make, as Hypothesis strategies and as OpenTelemetry's own encoder says them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 from opentelemetry.attributes import BoundedAttributes
@@ -13,7 +13,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=150)
+_NO_CHARACTERS: tuple[Literal["Cs"]] = ("Cs",)
+TEXTS = st.text(st.characters(exclude_categories=_NO_CHARACTERS), max_size=150)
 KEYS = st.sampled_from(["http.route", "url.path", "n", "é", "db.query.text"]) | TEXTS.filter(bool)
 SCALARS = st.booleans() | INT64 | st.floats(allow_nan=False) | TEXTS | st.binary(max_size=20) | st.none()
 VALUES = st.recursive(

@@ -42,11 +42,6 @@ class Segment:
         self._scan()
         return self._offset >= self.size_bytes
 
-    def waiting(self) -> dict[str, int]:
-        """Return how many items wait, by signal."""
-        self._scan()
-        return {signal: items for signal, items in self._items.items() if items}
-
     def append(self, record: Record) -> None:
         """Write a record at the end.
 

@@ -9,7 +9,6 @@ room is taken by others, it gives up what it wanted to write.
 """
 
 import os
-import secrets
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -275,4 +274,4 @@ def _sizes(holding: _Holding) -> list[int]:
 
 def owner_name(*, started_ns: int, pid: int | None = None) -> str:
     """Return a name for a process's folder that no other process has and that sorts by age."""
-    return f"{started_ns:016x}-{os.getpid() if pid is None else pid}-{secrets.token_hex(4)}"
+    return f"{started_ns:016x}-{os.getpid() if pid is None else pid}-{os.urandom(4).hex()}"

@@ -5,7 +5,6 @@ Source: https://opentelemetry.io/docs/specs/otlp/, sections on failures, throttl
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Final, Protocol
 
@@ -100,10 +99,16 @@ def retry_after_s(value: str | None, *, wall_s: Callable[[], float]) -> float | 
         return None
     value = value.strip()
     try:
-        seconds = float(value) if value.isdecimal() else parsedate_to_datetime(value).timestamp() - wall_s()
+        seconds = float(value) if value.isdecimal() else _date_s(value) - wall_s()
     except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), _RETRY_AFTER_S_MAX)
+
+
+def _date_s(value: str) -> float:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - brings a package along that few answers need
+
+    return parsedate_to_datetime(value).timestamp()
 
 
 def cut(message: str) -> str:

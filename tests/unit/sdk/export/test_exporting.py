@@ -1,10 +1,11 @@
 import errno
 import logging
+import threading
 from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from homeostat.buffer import Record
@@ -14,6 +15,7 @@ from homeostat.export import ExportConfig, Exporting
 from homeostat.export.exporting import transport_of
 from homeostat.export.http import HttpTransport
 from homeostat.export.outcomes import Outcome, Verdict
+from homeostat.export.spans import Encoded
 from homeostat.export.testing import SimulatedBackend, SimulatedClock
 from tests.unit.sdk.export.benches import RESOURCE, Bench, names_of, numbered
 
@@ -378,3 +380,67 @@ def test_the_transport_follows_the_protocol() -> None:
     assert isinstance(transport_of(ExportConfig()), HttpTransport)
     assert type(transport_of(ExportConfig(protocol="grpc"))).__name__ == "GrpcTransport"
     assert ExtraMissing.code == "extra_missing"
+
+
+def test_a_signal_in_the_middle_of_gathering_loses_no_batch() -> None:
+    """The handler encodes what the interrupted method has in its hands; that one leaves it at that."""
+    bench = Bench(batch_spans=10)
+    bench.end_spans(15)
+    encoder, calls = bench.exporting._encoder, 0
+    encode = encoder.encode
+
+    def interrupted(spans: list[ReadableSpan]) -> list[Encoded]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            bench.exporting.pipeline.gather()
+        return encode(spans)
+
+    encoder.encode = interrupted  # type: ignore[assignment, method-assign]
+    bench.round()
+    assert bench.names == numbered(15)
+
+
+def test_who_finds_another_thread_at_work_waits_as_long_as_it_may() -> None:
+    """Neither gathering nor sending is done twice at once."""
+    bench = Bench()
+    pipeline = bench.exporting.pipeline
+    bench.end_spans(1)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with pipeline._gathering, pipeline._sending:
+            held.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(30)
+    assert not pipeline.gather(timeout_s=0.01)
+    assert not pipeline.send_one(timeout_s=1, patience_s=0.01)
+    assert not bench.exporting.flush(0.01)
+    done.set()
+    holder.join()
+    assert bench.exporting.flush(1)
+
+
+def test_what_was_given_up_on_its_way_is_not_counted_twice(tmp_path: Path) -> None:
+    """A full spool drops the oldest, also while the backend is just taking it."""
+    bench = Bench(tmp_path / "spool", spool_bytes_max=4000, batch_spans=10)
+    bench.backend.is_up = False
+    bench.end_spans(10)
+    bench.round()
+    bench.clock.sleep(60)
+    bench.backend.is_up = True
+
+    def overflow(_: Record) -> None:
+        bench.backend.during = None
+        bench.end_spans(100)
+        bench.exporting.gather()
+
+    bench.backend.during = overflow
+    bench.live(20)
+    statistics = bench.exporting.statistics()
+    assert statistics.accepted == 110
+    assert statistics.sent + sum(statistics.dropped.values()) == 110
+    assert statistics.dropped["spool_full"] > 10
