@@ -8,6 +8,8 @@ from benchmarks.figures import Section
 from benchmarks.layout import __main__ as layout
 from benchmarks.layout.candidates import orders
 from benchmarks.reporting import parser, report
+from benchmarks.sdk import requests
+from homeostat.overhead.measurement import Scale
 
 
 def sections(*, duration_s: float, spans: int) -> Iterator[Section]:
@@ -16,6 +18,7 @@ def sections(*, duration_s: float, spans: int) -> Iterator[Section]:
     yield from ingest.sections(plan)
     yield from overload.sections(duration_s)
     yield from layout.sections(orders(), spans=spans)
+    yield from requests.sections(Scale(rounds=3))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,12 +22,19 @@ _TIMEOUT_S: Final = 600.0
 PACED_REQUESTS_PER_S: Final = 100.0
 
 _IMPORT: Final = """\
-import json, resource, sys, time
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+import json, os, time
+def memory_kib():
+    try:
+        with open("/proc/self/statm") as pages:
+            return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+    except OSError:
+        import resource
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = memory_kib()
 began = time.perf_counter()
 {what}
 took = time.perf_counter() - began
-print(json.dumps([took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before]))
+print(json.dumps([took, memory_kib() - before]))
 """
 _CONFIGURE: Final = "import homeostat; homeostat.configure('homeostat-overhead', greeting='off')"
 
