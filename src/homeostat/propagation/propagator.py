@@ -121,8 +121,8 @@ class Propagator(TextMapPropagator):
 
     def __init__(self, config: PropagationConfig = _DEFAULTS) -> None:
         """Make a propagator for a configuration."""
-        self.config = config
-        self.statistics = PropagationStatistics()
+        self.config: PropagationConfig = config
+        self.statistics: PropagationStatistics = PropagationStatistics()
         self._allowed = _AllowList(
             frozenset(key for key in config.baggage_allowed if not key.endswith("*")),
             tuple(key[:-1] for key in config.baggage_allowed if key.endswith("*")),
