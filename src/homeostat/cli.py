@@ -120,9 +120,9 @@ def run(command: tuple[str, ...], others: tuple[str, ...], **named: str | None) 
     from homeostat.start.launching import launched_environment  # noqa: PLC0415 - `homeostat up` does without the SDK
 
     settings = {name: value for name, value in named.items() if value is not None} | dict(map(_pair, others))
-    # A virtual environment that was not activated has its programs beside our own interpreter.
+    # What lies beside our own interpreter comes first: a virtual environment need not be activated.
     beside = Path(sys.executable).with_name(command[0])
-    program = shutil.which(command[0]) or str(beside)
+    program = str(beside) if beside.exists() else shutil.which(command[0]) or command[0]
     try:
         os.execve(program, command, launched_environment(os.environ, settings))  # noqa: S606 - what it is for
     except OSError as error:

@@ -1,0 +1,62 @@
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.receiver import receiving
+from tests.served import BIN, environment
+
+pytestmark = pytest.mark.e2e
+
+PROGRAM = """
+import json, os, subprocess, sys
+from opentelemetry import trace
+import homeostat
+with trace.get_tracer("t").start_as_current_span("work"):
+    found = [homeostat.current_handle().settings.service, homeostat.current_handle().settings.environment]
+if len(sys.argv) == 1:
+    found.append(json.loads(subprocess.check_output([sys.executable, __file__, "child"])))
+    found.append(getattr(sys.modules["sitecustomize"], "MINE", None))
+print(json.dumps(found))
+"""
+
+
+def test_a_program_and_its_children_are_instrumented_without_a_change(tmp_path: Path) -> None:
+    """Settings of the command line reach all of them, the five lines are said once, and what it had stays."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sitecustomize.py").write_text("MINE = 7\n")
+    with receiving() as receiver:
+        told = environment(
+            HOMEOSTAT_GREETING="on", HOMEOSTAT_BUFFER_FOLDER=str(tmp_path / "b"), PYTHONPATH=str(tmp_path / "mine")
+        )
+        options = [
+            "--service",
+            "orders",
+            "--environment",
+            "test",
+            "--endpoint",
+            receiver.url,
+            "--set",
+            "compression=gzip",
+        ]
+        words = [str(BIN / "homeostat"), "run", *options, "--", "python", "program.py"]
+        done = subprocess.run(words, cwd=tmp_path, env=told, capture_output=True, text=True, timeout=60, check=False)
+        assert json.loads(done.stdout or "null") == ["orders", "test", ["orders", "test"], 7], done.stderr
+        spans = receiver.wait_for(2, timeout_s=5)
+    assert len({span.instance for span in spans}) == 2
+    assert done.stderr.count("homeostat doctor") == 1
+
+
+def test_a_program_that_configures_itself_keeps_what_was_said_outside(tmp_path: Path) -> None:
+    """What has no effect is told; a service without a name has its program's."""
+    (tmp_path / "program.py").write_text(
+        "import homeostat, sys\n"
+        "handle = homeostat.configure('inside')\n"
+        "sys.stdout.write(str(handle.settings.service) + '|' + '|'.join(handle.problems))\n"
+    )
+    told = environment(HOMEOSTAT_ENDPOINT="http://127.0.0.1:9", HOMEOSTAT_BUFFER="off")
+    words = [str(BIN / "homeostat"), "run", "--", "python", "program.py"]
+    done = subprocess.run(words, cwd=tmp_path, env=told, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "|configure() was called again with other values, which have no effect: service."
