@@ -124,7 +124,8 @@ def run(command: tuple[str, ...], others: tuple[str, ...], **named: str | None) 
     beside = Path(sys.executable).with_name(command[0])
     program = str(beside) if beside.exists() else shutil.which(command[0]) or command[0]
     try:
-        os.execve(program, command, launched_environment(os.environ, settings))  # noqa: S606 - what it is for
+        # Its own path as its name: an interpreter finds its packages by it.
+        os.execve(program, [program, *command[1:]], launched_environment(os.environ, settings))  # noqa: S606 - what it is for
     except OSError as error:
         raise click.ClickException(f"cannot run {command[0]}: {error.strerror}") from error
 
