@@ -7,8 +7,10 @@ cost. Invariant: every span is a new one with ten attributes, five of which have
 
 import itertools
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -150,13 +152,14 @@ def sections(count: int) -> Iterator[Section]:
             ),
         ],
     )
-    with running(Setup()) as platform:
-        port = platform.http_port
+    with running(Setup()) as platform, tempfile.TemporaryDirectory() as folder:
+        port, ahead = platform.http_port, {"spool_folder": Path(folder), "durability": "write-ahead"}
         yield Section(
             "queue, encode and send over HTTP to a live platform, CPU time a span in this process",
             [
                 Figure("homeostat", _best(lambda: _ours(port), count), "us"),
                 Figure("homeostat, gzip", _best(lambda: _ours(port, compression="gzip"), count), "us"),
+                Figure("homeostat, write-ahead", _best(lambda: _ours(port, **ahead), count), "us"),
                 Figure("OpenTelemetry's batch processor and exporter", _best(lambda: _theirs(port), count), "us"),
             ],
         )

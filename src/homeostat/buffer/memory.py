@@ -22,7 +22,7 @@ class Memory:
         self._bytes_max = bytes_max
         self._on_loss = on_loss
         self.records: deque[Record] = deque()
-        self.bytes_held = 0
+        self.bytes_held: int = 0
 
     def append(self, record: Record) -> None:
         """Put a record behind all others."""

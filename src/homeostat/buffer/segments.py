@@ -26,12 +26,12 @@ class Segment:
 
     def __init__(self, path: Path, *, disk: Disk, on_loss: OnLoss, size_bytes: int = 0) -> None:
         """Take an existing file of a size, which is not opened yet, or a new one."""
-        self.path = path
+        self.path: Path = path
         self._disk = disk
         self._on_loss = on_loss
         self._file: OpenFile | None = None
         self._offset = 0  # of the first record that is not done
-        self.size_bytes = size_bytes
+        self.size_bytes: int = size_bytes
         self._items: dict[str, int] = {}  # that wait, once the file was scanned
         self._scanned = not size_bytes
         self._record: Record | None = None  # that was read last, until it is done

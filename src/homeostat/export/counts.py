@@ -53,7 +53,10 @@ class Counts:
     def _begin(self) -> None:
         # Entered again by a signal's handler that interrupts it, so it must not wait for itself.
         self._lock = threading.RLock()
-        self.accepted = self.sent = self.spooled = self.replayed = 0
+        self.accepted: int = 0
+        self.sent: int = 0
+        self.spooled: int = 0
+        self.replayed: int = 0
         self._dropped: Counter[str] = Counter()
         self._untold: Counter[tuple[str, str]] = Counter()
         self._why: dict[str, str] = {}

@@ -91,7 +91,7 @@ class SpanEncoder:
         self._resources: dict[int, tuple[Resource, bytes, bytes]] = {}
         self._scopes: dict[int, tuple[InstrumentationScope | None, bytes, bytes]] = {}
         self._replaced: dict[int, tuple[Resource, Resource]] = {}
-        self.unencodable = 0
+        self.unencodable: int = 0
         """How many spans could not be encoded at all and were left out."""
 
     def replace_resource(self, old: Resource, new: Resource) -> None:
