@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final
 
 from opentelemetry.context import Context, attach, get_current
@@ -19,6 +20,8 @@ from homeostat.propagation.carrying import run_in
 from homeostat.propagation.scopes import current_context
 
 _MARK: Final = "__homeostat_original__"
+_OWN: Final = "homeostat"
+"""How the names of the SDK's threads begin: they are started by the first request, and serve all."""
 
 
 def carry_into_threads() -> None:
@@ -53,11 +56,15 @@ def _start(original: Callable[..., None], thread: threading.Thread) -> None:
     context = current_context()
     # From 3.14 on a thread may inherit context variables by itself.
     if context and not getattr(sys.flags, "thread_inherit_context", False):
-        _carry(thread, context)
+        # One that was not initialised, or takes no attributes: starting it says what is wrong with it, if anything.
+        with suppress(AssertionError, AttributeError):
+            _carry(thread, context)
     original(thread)
 
 
 def _carry(thread: threading.Thread, context: Context) -> None:
+    if thread.name.startswith(_OWN):
+        return
     run = thread.run
 
     def carrying() -> None:

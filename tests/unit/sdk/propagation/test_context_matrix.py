@@ -91,6 +91,29 @@ def test_a_thread_runs_in_the_context_of_whoever_started_it() -> None:
 
 
 @pytest.mark.usefixtures("carrying")
+def test_threads_of_the_sdk_belong_to_nobody() -> None:
+    """They are started by whoever makes the first span, and serve all that come after."""
+    thread = Asking()
+    thread.name = "homeostat-export"
+    with bound(tenant="acme"):
+        thread.start()
+    thread.join()
+    assert thread.answer is None
+
+
+@pytest.mark.usefixtures("carrying")
+def test_a_thread_that_cannot_start_says_so_as_ever() -> None:
+    """The exception is Python's."""
+
+    class Forgetful(threading.Thread):
+        def __init__(self) -> None:
+            """Forget the rest."""
+
+    with bound(tenant="acme"), pytest.raises(RuntimeError, match="not called"):
+        Forgetful().start()
+
+
+@pytest.mark.usefixtures("carrying")
 def test_a_timer_runs_in_the_context_of_whoever_started_it() -> None:
     """It is a thread that waits first."""
     answers: queue.Queue[str | None] = queue.Queue()
