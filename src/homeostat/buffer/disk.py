@@ -15,6 +15,9 @@ from typing import Final, Protocol
 _FILE_MODE: Final = 0o600  # telemetry is for nobody else on the machine
 _FOLDER_MODE: Final = 0o700
 
+# Windows has neither: there `lock` fails below, and nothing else is called.
+_FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
@@ -66,7 +69,8 @@ class Disk(Protocol):
     def lock(self, path: Path, *, make: bool) -> OpenFile | None:
         """Open a file and lock it until it is closed.
 
-        `None` when somebody else has it, when it was just removed, and when it is not there and not to be made.
+        `None` when somebody else has it, when it is another user's, when it was just removed, and when it is not there
+        and not to be made.
         """
         ...
 
@@ -97,18 +101,18 @@ class SystemDisk:
 
     def open(self, path: Path) -> OpenFile:
         """Open a file to read and append."""
-        return _SystemFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
+        return _SystemFile(os.open(path, _FLAGS | os.O_CREAT, _FILE_MODE))
 
     def lock(self, path: Path, *, make: bool) -> OpenFile | None:
         """Open a file and lock it."""
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0), _FILE_MODE)
+            descriptor = os.open(path, _FLAGS | (os.O_CREAT if make else 0), _FILE_MODE)
         except FileNotFoundError:
             if make:
                 raise
             return None
         try:
-            locked = _lock(descriptor) and _is_still(descriptor, path)
+            locked = _lock(descriptor) and _is_still_ours(descriptor, path)
         except OSError:
             os.close(descriptor)
             raise
@@ -191,10 +195,13 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _is_still(descriptor: int, path: Path) -> bool:
-    """Say whether the name still means the file that was locked; its last owner may have removed it meanwhile."""
+def _is_still_ours(descriptor: int, path: Path) -> bool:
+    """Say whether the name still means the file that was locked, which its last owner may have removed, and is ours.
+
+    In a folder where others may write, somebody might leave files for us to send under our name.
+    """
     try:
         named = path.stat()
     except FileNotFoundError:
         return False
-    return named.st_ino == os.fstat(descriptor).st_ino
+    return named.st_ino == os.fstat(descriptor).st_ino and named.st_uid == os.geteuid()
