@@ -1,5 +1,6 @@
 """Write the pages that are made from tables in the code: `python -m tools.generated_docs` (`make docs`)."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -7,6 +8,8 @@ from homeostat.settings.loading import bounds_text as service_bounds_text
 from homeostat.settings.opentelemetry import VARIABLES
 from homeostat.settings.table import SETTINGS as SERVICE_SETTINGS
 from homeostat.settings.table import Setting as ServiceSetting
+from homeostat.tracing.attributes import EVERYWHERE, Declared, Family
+from homeostat.tracing.families import FAMILIES
 from homeostat_server.runtime.settings import SETTINGS, Setting
 from homeostat_server.runtime.settings_loading import bounds_text
 
@@ -101,6 +104,36 @@ def _service_row(setting: ServiceSetting) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+_FAMILIES_HEAD: Final = """\
+# Span families
+
+This page is made from the families in `src/homeostat/tracing/families` by `make docs`; do not edit it.
+
+Each family declares what its spans may say. A name that it does not declare is dropped, counted, and logged once. Who
+defines a name is said beside it: OpenTelemetry's conventions, stable or in development, or Homeostat where they have
+none. Helpers are in [pattern 7 of the tracing guide](tracing.md#7-standard-spans).
+
+## Every family
+
+{everywhere}"""
+
+_ATTRIBUTES_HEAD: Final = "| Attribute | Value | Meaning | Defined by |\n|---|---|---|---|\n"
+
+
+def span_families_page() -> str:
+    """Return the text of `docs/sdk/span_families.md`."""
+    return _FAMILIES_HEAD.format(everywhere=_attribute_rows(EVERYWHERE)) + "".join(map(_family_part, FAMILIES))
+
+
+def _family_part(family: Family) -> str:
+    return f"\n## {family.name}\n\n{family.purpose} Named by {family.naming}.\n\n{_attribute_rows(family.own)}"
+
+
+def _attribute_rows(attributes: Iterable[Declared]) -> str:
+    rows = (f"| `{one.name}` | {one.shape} | {one.meaning} | {one.source} |\n" for one in attributes)
+    return _ATTRIBUTES_HEAD + "".join(rows)
+
+
 def settings_page() -> str:
     """Return the text of `docs/settings.md`."""
     return _SETTINGS_HEAD + "".join(f"{_row(setting)}\n" for setting in SETTINGS)
@@ -125,6 +158,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "settings.md": settings_page(),
         ROOT / "docs" / "sdk" / "settings.md": service_settings_page(),
+        ROOT / "docs" / "sdk" / "span_families.md": span_families_page(),
     }
 
 
