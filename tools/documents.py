@@ -68,9 +68,9 @@ def shell_commands(block: CodeBlock) -> Iterator[list[str]]:
 
 
 def rooms(root: Path = ROOT) -> tuple[str, ...]:
-    """Return the packages of the server."""
-    folder = root / "src" / "homeostat_server"
-    return tuple(sorted(path.parent.name for path in folder.glob("*/__init__.py")))
+    """Return the rooms of both packages by their dotted names."""
+    folders = sorted(root.glob("src/homeostat*/*/__init__.py"))
+    return tuple(f"{path.parent.parent.name}.{path.parent.name}" for path in folders)
 
 
 def knob_names(sources: Iterable[Source]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ CLIENTS: Final = {
     "pika": "pika",
     "redis_streams": "redis",
     "sqlalchemy": "sqlalchemy",
+    "websockets": "websockets",
 }
 """Every client that is known; the name is that of the module in this room, too."""
 
