@@ -31,7 +31,6 @@ from homeostat.testing import (
     capturing,
     new_trace,
 )
-from homeostat.tracing.attributes import Shape
 
 
 class App:
@@ -142,7 +141,7 @@ def families() -> None:
 
 def attributes() -> Mapping[str, object]:
     """Build declared attributes."""
-    lines = homeostat.Declared("order.lines", Shape.INTEGER, "How many lines it has.")
+    lines = homeostat.Declared("order.lines", homeostat.Shape.INTEGER, "How many lines it has.")
     orders = homeostat.Family("orders", "An order.", "what is done", (lines,))
     assert_type(orders.declared, tuple[homeostat.Declared, ...])
     return homeostat.SpanAttributes(orders).put("order.lines", 2).tenant("acme").user("u").correlation("c").built()
