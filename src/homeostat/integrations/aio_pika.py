@@ -4,6 +4,7 @@ A handler given to `consume` runs inside the span of its message; so does the bo
 iterator, and of `message.process()` for messages that came by `get`.
 """
 
+import copy
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Final
@@ -65,13 +66,10 @@ async def _publish(
         exchange=exchange.name or "", routing_key=routing_key, message_id=message.message_id, body=message.body
     )
     with messaging.publishing(sent) as ours:
-        # The message is the program's: it may be sent again, by another request.
-        before = message.headers
-        message.headers = merged(before, ours)
-        try:
-            return await original(exchange, message, routing_key, **named)
-        finally:
-            message.headers = before
+        # The message is the program's: it may be sent again, by another request at the same time, or be locked.
+        carrying = copy.copy(message)
+        carrying.headers = merged(message.headers, ours)
+        return await original(exchange, carrying, routing_key, **named)
 
 
 async def _consume(

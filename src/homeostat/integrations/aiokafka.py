@@ -55,10 +55,12 @@ async def _send(
     partition: int | None = None,
     timestamp_ms: int | None = None,
     headers: Any = None,
+    **named: Any,
 ) -> Any:
     message = described(topic=topic, key=key, value=value, partition=partition)
     with messaging.publishing(message, operation="send") as ours:
-        return await original(producer, topic, value, key, partition, timestamp_ms, with_headers(headers, ours))
+        sent = with_headers(headers, ours)
+        return await original(producer, topic, value, key, partition, timestamp_ms, sent, **named)
 
 
 def _iterate(messaging: Messaging, original: Callable[[Any], AsyncIterator[Any]], consumer: Any) -> AsyncIterator[Any]:

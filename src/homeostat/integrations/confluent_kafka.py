@@ -26,7 +26,7 @@ def install(messaging: Messaging) -> None:
     import confluent_kafka
 
     # Written in Python on top of the one in C; what it hands down is serialised and has its headers.
-    _PATCHES.replace(confluent_kafka.SerializingProducer, "produce", _produce)
+    _PATCHES.replace(confluent_kafka.SerializingProducer, "produce", _produce_serialised)
     if not hasattr(confluent_kafka.Producer, _CARRYING):
         confluent_kafka.Producer = _subclass(confluent_kafka.Producer)  # type: ignore[misc] # what this is about
 
@@ -68,12 +68,34 @@ def _subclass(plain: Any) -> Any:
     return Producer
 
 
-_PARAMETERS: Final = ("topic", "value", "key", "partition", "on_delivery", "timestamp", "headers")
-
-
 def _produce(messaging: Messaging, original: Callable[..., Any], producer: Any, *arguments: Any, **named: Any) -> Any:
-    given = dict(zip(_PARAMETERS, arguments, strict=False)) | named
+    return _sent(messaging, original, producer, arguments, named, places=_PLACES)
+
+
+def _produce_serialised(
+    messaging: Messaging, original: Callable[..., Any], producer: Any, *arguments: Any, **named: Any
+) -> Any:
+    return _sent(messaging, original, producer, arguments, named, places=_PLACES_SERIALISING)
+
+
+_PLACES: Final = ("topic", "value", "key")
+_PLACES_SERIALISING: Final = ("topic", "key", "value")
+_ARGUMENTS_WITHOUT_HEADERS_MAX: Final = 6
+"""Arguments by position that both kinds of producer take before the headers, which hardly anybody gives so."""
+
+
+def _sent(
+    messaging: Messaging,
+    original: Callable[..., Any],
+    producer: Any,
+    arguments: tuple[Any, ...],
+    named: dict[str, Any],
+    *,
+    places: tuple[str, ...],
+) -> Any:
+    given = dict(zip(places, arguments, strict=False)) | named
     message = described(topic=str(given.get("topic")), key=given.get("key"), value=given.get("value"))
     with messaging.publishing(message, operation="send") as ours:
-        given["headers"] = with_headers(given.get("headers"), ours)
-        return original(producer, **given)
+        if len(arguments) <= _ARGUMENTS_WITHOUT_HEADERS_MAX:
+            named["headers"] = with_headers(named.get("headers"), ours)
+        return original(producer, *arguments, **named)

@@ -6,7 +6,9 @@ program.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, Final, TypeGuard
 
 from homeostat.integrations.messaging import GROUP, Message, Messaging, merged
 from homeostat.integrations.patching import Patches, belongs_to
@@ -16,6 +18,8 @@ LIBRARY: Final = "nats"
 SYSTEM: Final = "nats"
 _MESSAGE_ID: Final = "Nats-Msg-Id"
 _CLIENT_S_OWN: Final = ("$", "_INBOX.", "_R_.")
+_ROOM_PLENTY_BYTES: Final = 32_768
+"""More than all our headers together can have; only closer to the bound are they counted."""
 _PATCHES: Final = Patches()
 
 
@@ -61,12 +65,22 @@ async def _publish(
     payload: bytes = b"",
     reply: str = "",
     headers: Mapping[str, str] | None = None,
+    **named: Any,
 ) -> None:
     if subject.startswith(_CLIENT_S_OWN):
-        return await original(client, subject, payload, reply, headers)
+        return await original(client, subject, payload, reply, headers, **named)
     message = Message(system=SYSTEM, destination=subject, message_id=(headers or {}).get(_MESSAGE_ID), body=payload)
     with messaging.publishing(message) as ours:
-        return await original(client, subject, payload, reply, merged(headers, ours))
+        sent = merged(headers, ours) if _takes(client, payload, ours) else headers
+        return await original(client, subject, payload, reply, sent, **named)
+
+
+def _takes(client: Any, payload: bytes, ours: Mapping[str, str]) -> bool:
+    """Say whether the server knows headers, and has room for ours: it counts them into its bound on a message."""
+    if not getattr(client, "_server_info", {}).get("headers", True):
+        return False
+    room = getattr(client, "max_payload", _ROOM_PLENTY_BYTES) - len(payload)
+    return room > _ROOM_PLENTY_BYTES or room > sum(len(name) + len(value) + 4 for name, value in ours.items()) + 16
 
 
 async def _subscribe(
@@ -76,10 +90,11 @@ async def _subscribe(
     subject: str,
     queue: str = "",
     cb: Callable[[Any], Awaitable[None]] | None = None,
+    *arguments: Any,
     **named: Any,
 ) -> Any:
-    handler = cb if cb is None or belongs_to(cb, LIBRARY) else _handling(cb, pattern=subject, queue=queue)
-    return await original(client, subject, queue, handler, **named)
+    handler = _handling(cb, pattern=subject, queue=queue) if _is_handler(cb) else cb
+    return await original(client, subject, queue, handler, *arguments, **named)
 
 
 async def _subscribe_bind(
@@ -90,11 +105,18 @@ async def _subscribe_bind(
     config: Any,
     consumer: str,
     cb: Callable[[Any], Awaitable[None]] | None = None,
+    *arguments: Any,
     **named: Any,
 ) -> Any:
     # The client wraps the handler into a function of its own that acknowledges, and subscribes to an inbox with that.
-    handler = cb if cb is None or belongs_to(cb, LIBRARY) else _handling(cb)
-    return await original(context, stream, config, consumer, handler, **named)
+    handler = _handling(cb) if _is_handler(cb) else cb
+    return await original(context, stream, config, consumer, handler, *arguments, **named)
+
+
+def _is_handler(callback: Any) -> TypeGuard[Callable[[Any], Awaitable[None]]]:
+    """Say whether it is a program's handler; what the client refuses is left to it."""
+    function = callback.func if isinstance(callback, partial) else callback
+    return iscoroutinefunction(function) and not belongs_to(function, LIBRARY)
 
 
 def _handling(

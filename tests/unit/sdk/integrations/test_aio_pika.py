@@ -56,6 +56,26 @@ async def test_a_handler_runs_inside_the_span_of_its_message(
     assert attributes["messaging.rabbitmq.message.delivery_tag"] == 1
 
 
+async def test_a_message_that_is_passed_on_belongs_to_whoever_does_so(
+    observed: Observed, channel: AbstractRobustChannel
+) -> None:
+    """Its old headers do not stay, and it is as it was, though aio-pika locks it."""
+    first = await channel.declare_queue("first", auto_delete=True)
+    second = await channel.declare_queue("second", auto_delete=True)
+    with in_request(observed):
+        await channel.default_exchange.publish(aio_pika.Message(b"payload", headers={"mine": 1}), routing_key="first")
+    incoming = await first.get(timeout=10, no_ack=True)
+    assert incoming is not None
+    before = dict(incoming.headers)
+    await channel.default_exchange.publish(incoming, routing_key="second")
+    passed = await second.get(timeout=10, no_ack=True)
+    assert passed is not None
+    assert incoming.headers == before
+    assert passed.body == b"payload"
+    assert passed.headers["mine"] == 1
+    assert passed.headers["traceparent"] != before["traceparent"]
+
+
 async def test_exchange_routing_key_and_queue_name_the_destination(
     observed: Observed, channel: AbstractRobustChannel
 ) -> None:

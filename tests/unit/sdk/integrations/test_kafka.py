@@ -139,13 +139,23 @@ def test_the_serialising_producer_carries_once(observed: Observed, kafka_address
         {"bootstrap.servers": kafka_address, "value.serializer": StringSerializer(), "log_level": 3}
     )
     with in_request(observed):
-        producer.produce(topic="serialised", value="text")
+        producer.produce("serialised", b"key", "text")
     producer.flush(30)
     [record] = polled(kafka_address, "serialised")
-    assert record.value() == b"text"
+    assert (record.key(), record.value()) == (b"key", b"text")
     with observed.messaging.processing(threaded.received(record)):
         seen = see()
     check_one_trace(observed, seen, system="kafka", destination="serialised")
+
+
+def test_headers_by_position_are_left_alone(observed: Observed, kafka_address: str) -> None:
+    """Where they are depends on the client's version; the record is sent without ours."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka_address, "log_level": 3})
+    producer.produce("placed", b"", None, -1, None, None, 0, [("mine", b"1")])
+    producer.flush(30)
+    [record] = polled(kafka_address, "placed")
+    assert record.headers() == [("mine", b"1")]
+    assert len(observed.spans(SpanKind.PRODUCER)) == 1
 
 
 def test_confluent_kafka_is_as_before_afterwards(kafka_address: str) -> None:

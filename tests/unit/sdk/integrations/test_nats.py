@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 import nats
+import nats.errors
 import nats.js.api
 import pytest
 from nats.aio.client import Client
@@ -174,6 +176,45 @@ async def test_a_key_value_bucket_makes_no_messages(observed: Observed, client: 
     assert (await anext(watcher)).key == "a"
     await watcher.stop()  # type: ignore[no-untyped-call] # nats-py's
     assert observed.spans() == []
+
+
+async def test_what_the_client_refuses_is_refused_as_ever(observed: Observed, client: Client) -> None:
+    """A handler that is no coroutine function, and a message that is too large."""
+
+    def handle(_message: Msg) -> None:
+        """Be no coroutine function."""
+
+    with pytest.raises(nats.errors.Error, match="coroutine"):
+        await client.subscribe("refused", cb=handle)  # type: ignore[arg-type] # what the test is about
+    with pytest.raises(nats.errors.MaxPayloadError):
+        await client.publish("refused", b"x" * (client.max_payload + 1))
+
+
+async def test_headers_stay_away_where_there_is_no_room(observed: Observed, client: Client) -> None:
+    """The server counts them, and would close the connection."""
+    subscription = await client.subscribe("full")
+    for room, carries in ((64, False), (4096, True)):
+        with in_request(observed):
+            await client.publish("full", b"x" * (client.max_payload - room))
+        message = await subscription.next_msg(timeout=10)
+        assert ("traceparent" in (message.headers or {})) is carries
+    client._server_info["headers"] = False
+    with in_request(observed):
+        await client.publish("full", b"x")
+    assert (await subscription.next_msg(timeout=10)).headers is None
+
+
+async def test_a_partial_is_a_handler(observed: Observed, client: Client) -> None:
+    """nats-py takes it, too."""
+
+    async def handle(_how: str, _message: Msg) -> None:
+        observed.seen.append(see())
+
+    await client.subscribe("partly", cb=partial(handle, "so"))
+    with in_request(observed):
+        await client.publish("partly", b"")
+    await observed.handled()
+    check_one_trace(observed, observed.seen[0], system="nats", destination="partly")
 
 
 async def test_a_handler_outlives_the_integration(nats_url: str, client: Client) -> None:
