@@ -29,7 +29,7 @@ class Sink(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the standard library's
         """Say nothing."""
 
     def _read_chunks(self) -> None:

@@ -289,7 +289,7 @@ class _Request(_Exchange):
         ended = self.end_time = time_ns()
         if self.status is None or self.status < _SERVER_ERROR:
             span = self._span
-            if span.__class__ is LatentSpan and span.forget(ended):
+            if isinstance(span, LatentSpan) and span.forget(ended):
                 self._span = INVALID_SPAN
             else:
                 self.finish(None)

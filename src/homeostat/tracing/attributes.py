@@ -4,7 +4,7 @@ A name that each service spells in its own way cannot be asked for; a declared s
 a query can rely on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
@@ -129,9 +129,9 @@ class SpanAttributes:
             )
         return self
 
-    def put_all(self, values: Mapping[str, AnyValue] | Iterable[tuple[str, AnyValue]]) -> Self:
+    def put_all(self, values: Mapping[str, AnyValue]) -> Self:
         """Set several attributes."""
-        for name, value in values.items() if isinstance(values, Mapping) else values:
+        for name, value in values.items():
             self.put(name, value)
         return self
 

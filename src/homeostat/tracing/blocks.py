@@ -14,7 +14,7 @@ from homeostat.tracing.active import ActiveSpan
 from homeostat.tracing.failures import FAILURES
 from homeostat.tracing.own import HELPERS
 from homeostat.tracing.tracer import CORRELATION_ID, TENANT, USER
-from homeostat.tracing.wrapping import AnyCallable, wrapped
+from homeostat.tracing.wrapping import AnyCallable, underlying, wrapped
 
 FUNCTION_NAME: Final = "code.function.name"
 ARGUMENT_CHARACTERS_MAX: Final = 256
@@ -116,7 +116,7 @@ def _traced(
     attributes: Mapping[str, AnyValue],
     arguments: tuple[str, ...],
 ) -> _Function:
-    plain = inspect.unwrap(target.__func__ if isinstance(target, staticmethod | classmethod) else target)
+    plain = inspect.unwrap(underlying(target))
     qualified = getattr(plain, "__qualname__", type(plain).__qualname__)
     module = getattr(plain, "__module__", "")
     fixed = {FUNCTION_NAME: f"{module}.{qualified}", **attributes}

@@ -42,12 +42,12 @@ class LatentSpan(NonRecordingSpan):
         keeper: Keeper,
     ) -> None:
         self._context = context
-        self.name = name
-        self.parent = parent
-        self.kind = kind
-        self.start_time = start_time
-        self.given = attributes
-        self.parent_context = parent_context
+        self.name: str = name
+        self.parent: SpanContext | None = parent
+        self.kind: SpanKind = kind
+        self.start_time: int = start_time
+        self.given: Attributes | Callable[[], dict[str, AnyValue]] = attributes
+        self.parent_context: Context = parent_context
         self._keeper: Keeper | None = keeper
         self.added: dict[str, AnyValue] | None = None
         self.error: BaseException | None = None

@@ -48,11 +48,11 @@ class SpanBounds:
     __slots__ = ("event", "events_max", "link", "links_max", "span")
 
     def __init__(self, limits: SpanLimits) -> None:
-        self.span = Bounds(limits.max_span_attributes, limits.max_span_attribute_length)
-        self.event = Bounds(limits.max_event_attributes, limits.max_attribute_length)
-        self.link = Bounds(limits.max_link_attributes, limits.max_attribute_length)
-        self.events_max = limits.max_events
-        self.links_max = limits.max_links
+        self.span: Bounds = Bounds(limits.max_span_attributes, limits.max_span_attribute_length)
+        self.event: Bounds = Bounds(limits.max_event_attributes, limits.max_attribute_length)
+        self.link: Bounds = Bounds(limits.max_link_attributes, limits.max_attribute_length)
+        self.events_max: int | None = limits.max_events
+        self.links_max: int | None = limits.max_links
 
 
 class LeanSpan(Span):

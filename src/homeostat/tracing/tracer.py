@@ -197,7 +197,7 @@ class LeanTracer(Tracer):
     ) -> LeanSpan:
         kept, dropped = self._kept(attributes)
         values = context.get(CORRELATION)
-        if values.__class__ is Correlation:
+        if isinstance(values, Correlation):
             _correlate(kept, values)
         span = LeanSpan(
             name,

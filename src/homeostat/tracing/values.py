@@ -20,8 +20,8 @@ class Bounds:
     __slots__ = ("count_max", "length_max")
 
     def __init__(self, count_max: int | None, length_max: int | None) -> None:
-        self.count_max = count_max if count_max is not None else 1 << 62
-        self.length_max = length_max
+        self.count_max: int = count_max if count_max is not None else 1 << 62
+        self.length_max: int | None = length_max
 
 
 def is_plain(value: object) -> bool:

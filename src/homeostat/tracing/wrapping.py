@@ -38,8 +38,9 @@ Make = Callable[[tuple[Any, ...], Mapping[str, Any]], Block]
 
 def wrapped(function: _Function, make: Make) -> _Function:
     """Return a function of the same kind and signature with a new block around each call."""
-    if isinstance(function, staticmethod | classmethod):
-        return cast("_Function", type(function)(wrapped(function.__func__, make)))
+    inner = underlying(function)
+    if inner is not function:
+        return cast("_Function", cast("Any", type(function))(wrapped(inner, make)))
     plain = inspect.unwrap(function)
     if inspect.isasyncgenfunction(plain):
         around = _async_generator(function, make)
@@ -50,6 +51,12 @@ def wrapped(function: _Function, make: Make) -> _Function:
     else:
         around = _function(function, make)
     return cast("_Function", functools.update_wrapper(around, function))
+
+
+def underlying(function: Any) -> AnyCallable:  # noqa: ANN401  # static and class methods are no callables for checkers
+    """Return the function inside a static method or class method, and any other as it is."""
+    inner: AnyCallable = function.__func__ if isinstance(function, staticmethod | classmethod) else function
+    return inner
 
 
 def _function(function: AnyCallable, make: Make) -> AnyCallable:

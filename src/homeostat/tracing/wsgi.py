@@ -102,20 +102,18 @@ class WsgiTracing:
         exchange = self._began(environ, start_response)
         if exchange is None:
             return self.app(environ, start_response)
-        failure: BaseException | None = None
-        body: Iterable[bytes] | None = None
         exchange.enter()
         try:
             body = self.app(environ, exchange.start_response)
         except BaseException as error:
-            failure = error
-            raise
-        finally:
             exchange.leave()
-            if body is None or _is_whole(body, environ):
-                exchange.finish(failure)
-            del failure
-        return body if exchange.is_over else _Body(body, exchange)
+            exchange.finish(error)
+            raise
+        exchange.leave()
+        if _is_whole(body, environ):
+            exchange.finish(None)
+            return body
+        return _Body(body, exchange)
 
     def _began(self, environ: Environ, start_response: Any) -> "_Exchange | None":  # noqa: ANN401  # the same
         """Begin a span, unless there is one already, none is wanted, or something is wrong."""

@@ -33,7 +33,18 @@ FAMILIES: Final[tuple[Family, ...]] = (
 )
 
 __all__ = [
+    "AUTONOMIC_LOOP",
+    "CACHE",
+    "DATABASE",
+    "EVENT_PROCESSING",
     "FAMILIES",
+    "HTTP",
+    "MESH_NETWORK",
+    "MESSAGING",
+    "ML_INFERENCE",
+    "RETRIEVAL",
+    "RPC",
+    "SECURITY",
     "cache_span",
     "consumer_span",
     "database_span",

@@ -342,9 +342,7 @@ def test_a_builder_takes_whose_work_it_is() -> None:
 def test_an_undeclared_name_is_dropped_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """What a family does not declare does not get onto its spans; the log says so once, the count each time."""
     for _ in range(3):
-        built = (
-            SpanAttributes(FAMILIES[0]).put("colour", "red").put_all([("url.path", "/"), ("url.query", None)]).built()
-        )
+        built = SpanAttributes(FAMILIES[0]).put("colour", "red").put_all({"url.path": "/", "url.query": None}).built()
         assert built == {"url.path": "/"}
     assert [record for record in caplog.records if "colour" in record.message] == caplog.records[:1]
     assert FAILURES.counts() == {"undeclared attribute colour of http": 3}
