@@ -6,6 +6,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 import opentelemetry.trace
 
@@ -35,8 +37,16 @@ class Numbered:
             self._pause.wait(max(0.0, began_s + number / per_s - time.monotonic()))
             self.end(1)
 
-    def skip(self, count: int) -> None:
-        """Leave numbers to another process."""
+    def end_in_fork(self, count: int) -> None:
+        """End them in a child."""
+        child_that(lambda: self.end(count))
+        self._next += count
+
+    def end_in_pool(self, count: int) -> None:
+        """End them in a child of `multiprocessing`."""
+        child = multiprocessing.get_context("fork").Process(target=self.end, args=(count,))
+        child.start()
+        child.join()
         self._next += count
 
 
@@ -44,51 +54,78 @@ def main() -> None:
     """Do what the lines say until there are none."""
     handle = homeostat.configure("export-test", greeting="off")
     numbered = Numbered(int(sys.argv[1]))
+    wishes: dict[str, Callable[..., object]] = {
+        "end": numbered.end,
+        "steadily": numbered.end_steadily,
+        "fork": numbered.end_in_fork,
+        "pool": numbered.end_in_pool,
+        "storm": storm,
+        "flush": handle.flush,
+        "statistics": statistics,
+    }
     reply("ready")
     for line in sys.stdin:
         wish, *numbers = line.split()
-        count = int(float(numbers[0])) if numbers else 0
-        match wish:
-            case "end":
-                numbered.end(count)
-            case "steadily":
-                numbered.end_steadily(count, float(numbers[1]))
-            case "fork":
-                fork(numbered, count)
-            case "pool":
-                child = multiprocessing.get_context("fork").Process(target=numbered.end, args=(count,))
-                child.start()
-                child.join()
-                numbered.skip(count)
-            case "flush":
-                reply(str(handle.flush(float(numbers[0]))))
-                continue
-            case "statistics":
-                running = running_process()
-                assert running is not None
-                assert running.parts is not None
-                found = running.parts.exporting.statistics()
-                told = {"sent": found.sent, "dropped": dict(found.dropped), "bytes": found.backlog_bytes}
-                reply(json.dumps(told | {"breaker": found.breaker, "accepted": found.accepted}))
-                continue
-        reply("done")
+        reply(wishes[wish](*(float(number) if "." in number else int(number) for number in numbers)))
 
 
-def fork(numbered: Numbered, count: int) -> None:
-    """End spans in a child that leaves as any program does."""
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        numbered.end(count)
+def statistics() -> dict[str, object]:
+    """Return what became of spans so far."""
+    running = running_process()
+    assert running is not None
+    assert running.parts is not None
+    found = running.parts.exporting.statistics()
+    told = {"sent": found.sent, "dropped": dict(found.dropped), "bytes": found.backlog_bytes}
+    return told | {"breaker": found.breaker, "accepted": found.accepted}
+
+
+def child_that(work: Callable[[], object]) -> None:
+    """Let a forked child do something and leave as any program does."""
+    pid = os.fork()
+    if pid == 0:
+        work()
         sys.stdin.close()
         sys.exit(0)
-    os.waitpid(child, 0)
-    numbered.skip(count)
+    assert os.waitpid(pid, 0)[1] == 0
 
 
-def reply(text: str) -> None:
+def storm(children: int, spans: int) -> list[int]:
+    """Fork children one after the other while threads end spans; return the numbers of all spans of all of them."""
+    tracer = opentelemetry.trace.get_tracer("storm")
+    is_over, pause = threading.Event(), threading.Event()
+    ended: list[int] = []
+
+    def end(number: int) -> None:
+        tracer.start_span(f"span {number}").end()
+
+    def end_all(numbers: range) -> None:
+        for number in numbers:
+            end(number)
+
+    def blow(first: int) -> None:
+        number = first
+        while not is_over.is_set():
+            end(number)
+            ended.append(number)
+            number += 1
+            pause.wait(0.0005)
+
+    threads = [threading.Thread(target=blow, args=(thread * 1_000_000,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    for child in range(children):
+        numbers = range(10_000_000 + child * spans, 10_000_000 + (child + 1) * spans)
+        child_that(partial(end_all, numbers))
+        ended.extend(numbers)
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    return ended
+
+
+def reply(answer: object) -> None:
     """Say one line."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
