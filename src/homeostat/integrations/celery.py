@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
-from homeostat.integrations.messaging import DESTINATION, Message, Messaging, Publishing, merged
+from homeostat.integrations.messaging import DESTINATION, MESSAGE_ID, Message, Messaging, Publishing, merged
 from homeostat.integrations.patching import Patches
 
 LIBRARY: Final = "celery"
@@ -76,7 +76,7 @@ def _send(
             result = original(app, name, *arguments, **named)
         finally:
             _SENDING.reset(token)
-        publishing.span.set_attribute("messaging.message.id", str(result.id))
+        publishing.span.set_attribute(MESSAGE_ID, str(getattr(result, "id", "")))
         return result
 
 

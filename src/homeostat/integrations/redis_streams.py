@@ -76,6 +76,8 @@ def _add(
     *arguments: Any,
     **named: Any,
 ) -> Any:
+    if not fields or not isinstance(fields, dict):
+        return original(client, name, fields, *arguments, **named)  # which refuses it
     publishing = messaging.publishing(Message(system=SYSTEM, destination=_text(name)), operation="xadd")
 
     def add(ours: Mapping[str, str]) -> Any:

@@ -8,6 +8,7 @@ WebSocket's messages have no headers. Servers that speak ASGI have their spans f
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from opentelemetry.trace import SpanKind
@@ -15,6 +16,7 @@ from opentelemetry.util.types import AnyValue
 
 from homeostat.integrations.messaging import Messaging, Processing
 from homeostat.integrations.patching import Patches
+from homeostat.tracing.failures import FAILURES
 
 LIBRARY: Final = "websockets"
 
@@ -111,21 +113,30 @@ def _close_threaded(
 
 def _begun(messaging: Messaging, connection: Any) -> Processing | None:
     """Begin the span of a connection in its own task or thread, which has nothing else to return to."""
+    try:
+        handling = _handling(messaging, connection)
+    except Exception as failure:
+        FAILURES.caught("reading a handshake", failure)
+        return None
+    if handling is not None:
+        setattr(connection, _HANDLING, handling)
+        handling.__enter__()
+    return handling
+
+
+def _handling(messaging: Messaging, connection: Any) -> Processing | None:
     request, response = connection.request, connection.response
-    if request is None or response is None or response.status_code != 101:
+    if request is None or response is None or response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         return None
     context = messaging.propagator.extract_http(request.headers.raw_items())
     attributes: dict[str, AnyValue] = {
         "http.request.method": "GET",
-        "http.response.status_code": 101,
+        "http.response.status_code": int(response.status_code),
         "network.protocol.name": "websocket",
         "url.path": request.path.partition("?")[0],
         "url.scheme": "wss" if _is_secure(connection) else "ws",
     }
-    handling = messaging.exchange("GET", SpanKind.SERVER, attributes=attributes, context=context)
-    handling.__enter__()
-    setattr(connection, _HANDLING, handling)
-    return handling
+    return messaging.exchange("GET", SpanKind.SERVER, attributes=attributes, context=context)
 
 
 def _end(connection: Any, *, error: BaseException | None = None) -> None:
@@ -144,11 +155,10 @@ def _is_secure(connection: Any) -> bool:
 
 
 def _target(protocol: Any) -> dict[str, AnyValue]:
-    uri = getattr(protocol, "uri", None) or protocol.wsuri
-    return {
-        "http.request.method": "GET",
-        "network.protocol.name": "websocket",
-        "server.address": uri.host,
-        "server.port": uri.port,
-        "url.scheme": "wss" if uri.secure else "ws",
-    }
+    attributes: dict[str, AnyValue] = {"http.request.method": "GET", "network.protocol.name": "websocket"}
+    uri = getattr(protocol, "uri", None)
+    if uri is not None:
+        attributes["server.address"] = uri.host
+        attributes["server.port"] = uri.port
+        attributes["url.scheme"] = "wss" if uri.secure else "ws"
+    return attributes

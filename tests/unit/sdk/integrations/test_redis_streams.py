@@ -110,6 +110,13 @@ async def test_the_asynchronous_client_carries_the_same(observed: Observed, asyn
     assert len(found) == 2
 
 
+def test_an_entry_without_fields_is_refused_as_ever(observed: Observed, client: Any) -> None:  # noqa: ANN401 - untyped
+    """Ours would make one of it."""
+    with pytest.raises(redis.DataError):
+        client.xadd("orders", {})
+    assert observed.spans() == []
+
+
 def test_the_library_is_as_before_afterwards(client: Any) -> None:  # noqa: ANN401 - untyped
     """An entry without our fields is handled as the first of its kind."""
     client.xadd("plain", {"n": "1"})

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
+from types import SimpleNamespace
 
 import pytest
 import websockets.asyncio.client
@@ -17,6 +18,7 @@ from websockets.http11 import Response
 from homeostat.integrations import websockets as integration
 from homeostat.integrations.handling import processing
 from homeostat.propagation import Correlation, current, enveloped, opened
+from homeostat.tracing.failures import FAILURES
 from tests.messages import Observed, Seen, context_of, in_request, observing, see
 from tests.waiting import until
 
@@ -114,6 +116,25 @@ async def test_a_handshake_that_is_refused_has_no_connection(observed: Observed)
             await websockets.asyncio.client.connect(f"ws://127.0.0.1:{port}/")
     assert observed.spans(SpanKind.SERVER) == []
     assert observed.spans(SpanKind.CLIENT)[0].status.status_code is StatusCode.ERROR
+
+
+def test_a_handshake_that_cannot_be_read_is_a_connection_all_the_same(observed: Observed) -> None:
+    """Whatever a later version of the library has changed."""
+    assert integration._begun(observed.messaging, object()) is None
+    FAILURES.clear()
+
+
+def test_connections_over_tls_are_told() -> None:
+    """By the transport of the asynchronous one, by the socket of the threaded one."""
+
+    def information(name: str) -> object:
+        return {"sslcontext": object()}.get(name)
+
+    secure = SimpleNamespace(transport=SimpleNamespace(get_extra_info=information))
+    assert integration._is_secure(secure)
+    assert integration._is_secure(SimpleNamespace(socket=SimpleNamespace(cipher=str)))
+    assert not integration._is_secure(SimpleNamespace(socket=object()))
+    assert "server.address" not in integration._target(object())
 
 
 def test_a_message_in_an_envelope_is_handled_where_the_program_says(observed: Observed) -> None:
