@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from homeostat.start.configuration import configure, current_handle, instrument
     from homeostat.start.handle import Handle
-    from homeostat.tracing.attributes import Declared, Family, Shape, SpanAttributes
+    from homeostat.tracing.attributes import Declared, Family, Shape, SpanAttributes, family_span
     from homeostat.tracing.baggage import BaggageAttributes
     from homeostat.tracing.blocks import span, traced, traced_block
     from homeostat.tracing.durations import measured
@@ -79,6 +79,7 @@ __all__ = [
     "detached",
     "enveloped",
     "event_span",
+    "family_span",
     "governance_span",
     "http_client_span",
     "inference_span",
@@ -132,6 +133,7 @@ _NAMES: Final = {
         "Family",
         "Shape",
         "SpanAttributes",
+        "family_span",
     ),
     "homeostat.tracing.baggage": ("BaggageAttributes",),
     "homeostat.tracing.blocks": (

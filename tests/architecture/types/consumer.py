@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import assert_type
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanKind
 
 import homeostat
 from homeostat.exceptions import (
@@ -144,6 +144,8 @@ def attributes() -> Mapping[str, object]:
     lines = homeostat.Declared("order.lines", homeostat.Shape.INTEGER, "How many lines it has.")
     orders = homeostat.Family("orders", "An order.", "what is done", (lines,))
     assert_type(orders.declared, tuple[homeostat.Declared, ...])
+    with homeostat.family_span(orders, "confirm", kind=SpanKind.INTERNAL, values={"order.lines": 2}) as span:
+        assert_type(span, Span)
     return homeostat.SpanAttributes(orders).put("order.lines", 2).tenant("acme").user("u").correlation("c").built()
 
 
