@@ -39,7 +39,11 @@ BLOCKS = {
 }
 PAGES = [path for path, blocks in BLOCKS.items() if any(block.language in {"python", "bash"} for block in blocks)]
 
-RUN_ELSEWHERE = {("pip",): "downloads", ("homeostat", "up"): "here, with ports of the test's own"}
+RUN_ELSEWHERE = {
+    ("pip",): "downloads",
+    ("homeostat", "up"): "here, with ports of the test's own",
+    ("homeostat", "overhead"): "takes long; tests/unit/sdk/overhead",
+}
 """Commands that are not typed here, each with why."""
 
 BROKERS = {
