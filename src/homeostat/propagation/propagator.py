@@ -133,8 +133,6 @@ class Propagator(TextMapPropagator):
         """Return the names of the headers that `inject` may write."""
         return set(FIELDS)
 
-    # ---- out
-
     def inject(
         self,
         carrier: CarrierT,
@@ -195,8 +193,6 @@ class Propagator(TextMapPropagator):
         allowed = [member for member in others if member[0] in self._allowed]
         self.statistics.not_allowed_baggage += len(others) - len(allowed)
         return allowed
-
-    # ---- in
 
     def extract(
         self,

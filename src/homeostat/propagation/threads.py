@@ -19,9 +19,9 @@ from opentelemetry.context import Context, attach, get_current
 from homeostat.propagation.carrying import run_in
 from homeostat.propagation.scopes import current_context
 
-_MARK: Final = "__homeostat_original__"
 _OWN: Final = "homeostat"
 """How the names of the SDK's threads begin: they are started by the first request, and serve all."""
+_NOTHING: Final = Context()
 
 
 def carry_into_threads() -> None:
@@ -29,27 +29,48 @@ def carry_into_threads() -> None:
 
     A second call does nothing. Costs about a microsecond for each thread or submission.
     """
-    if not hasattr(threading.Thread.start, _MARK):
-        threading.Thread.start = _marked(_start, threading.Thread.start)  # type: ignore[method-assign]
-    if not hasattr(ThreadPoolExecutor.submit, _MARK):
-        ThreadPoolExecutor.submit = _marked(_submit, ThreadPoolExecutor.submit)  # type: ignore[method-assign]
+    _THREADS.start()
 
 
 def stop_carrying_into_threads() -> None:
     """Take back what `carry_into_threads` did; what somebody else put on top of it stays and finds it inactive."""
-    for owner, name in ((threading.Thread, "start"), (ThreadPoolExecutor, "submit")):
-        original = getattr(getattr(owner, name), _MARK, None)
-        if original is not None:
-            setattr(owner, name, original)
+    _THREADS.stop()
 
 
-def _marked(replacement: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - those of the original
-        return replacement(original, *arguments, **named)
+class _Carrying:
+    """The two methods that are replaced, and whether they carry."""
 
-    setattr(call, _MARK, original)
-    return call
+    def __init__(self) -> None:
+        self._is_active = False
+        self._replaced: dict[tuple[type, str], tuple[Callable[..., Any], Callable[..., Any]]] = {}
+
+    def start(self) -> None:
+        self._is_active = True
+        self._replace(threading.Thread, "start", _start)
+        self._replace(ThreadPoolExecutor, "submit", _submit)
+
+    def stop(self) -> None:
+        self._is_active = False
+        for (owner, name), (original, call) in tuple(self._replaced.items()):
+            if vars(owner)[name] is call:
+                setattr(owner, name, original)
+                del self._replaced[owner, name]
+
+    def _replace(self, owner: type, name: str, replacement: Callable[..., Any]) -> None:
+        if (owner, name) in self._replaced:
+            return
+        original = vars(owner)[name]
+
+        @functools.wraps(original)
+        def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - those of the original
+            return replacement(original, *arguments, **named) if self._is_active else original(*arguments, **named)
+
+        self._replaced[owner, name] = (original, call)
+        setattr(owner, name, call)
+
+
+_THREADS: Final = _Carrying()
+"""There is one class of threads in a process, and one that replaces its methods."""
 
 
 def _start(original: Callable[..., None], thread: threading.Thread) -> None:
@@ -93,6 +114,3 @@ def _submit(
         return original(pool, run_in, context, function, *arguments, **named)
     finally:
         attach(previous)
-
-
-_NOTHING: Final = Context()
