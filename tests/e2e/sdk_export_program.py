@@ -89,38 +89,50 @@ def child_that(work: Callable[[], object]) -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
+class Storm:
+    """End spans in threads until it is over, and remember their numbers."""
+
+    def __init__(self, threads: int) -> None:
+        """Begin."""
+        self._tracer = opentelemetry.trace.get_tracer("storm")
+        self._is_over, self._pause = threading.Event(), threading.Event()
+        self.ended: list[int] = []
+        self._threads = [threading.Thread(target=self._blow, args=(thread * 1_000_000,)) for thread in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def end(self, number: int) -> None:
+        """End a span."""
+        self._tracer.start_span(f"span {number}").end()
+
+    def end_all(self, numbers: range) -> None:
+        """End spans."""
+        for number in numbers:
+            self.end(number)
+
+    def calm(self) -> list[int]:
+        """Let it be over, and return the numbers."""
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join()
+        return self.ended
+
+    def _blow(self, number: int) -> None:
+        while not self._is_over.is_set():
+            self.end(number)
+            self.ended.append(number)
+            number += 1
+            self._pause.wait(0.0005)
+
+
 def storm(children: int, spans: int) -> list[int]:
     """Fork children one after the other while threads end spans; return the numbers of all spans of all of them."""
-    tracer = opentelemetry.trace.get_tracer("storm")
-    is_over, pause = threading.Event(), threading.Event()
-    ended: list[int] = []
-
-    def end(number: int) -> None:
-        tracer.start_span(f"span {number}").end()
-
-    def end_all(numbers: range) -> None:
-        for number in numbers:
-            end(number)
-
-    def blow(first: int) -> None:
-        number = first
-        while not is_over.is_set():
-            end(number)
-            ended.append(number)
-            number += 1
-            pause.wait(0.0005)
-
-    threads = [threading.Thread(target=blow, args=(thread * 1_000_000,)) for thread in range(4)]
-    for thread in threads:
-        thread.start()
+    blowing = Storm(threads=4)
     for child in range(children):
         numbers = range(10_000_000 + child * spans, 10_000_000 + (child + 1) * spans)
-        child_that(partial(end_all, numbers))
-        ended.extend(numbers)
-    is_over.set()
-    for thread in threads:
-        thread.join()
-    return ended
+        child_that(partial(blowing.end_all, numbers))
+        blowing.ended.extend(numbers)
+    return blowing.calm()
 
 
 def reply(answer: object) -> None:
