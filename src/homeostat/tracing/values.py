@@ -24,11 +24,6 @@ class Bounds:
         self.length_max: int | None = length_max
 
 
-def is_plain(value: object) -> bool:
-    """Tell whether a value is kept as it is."""
-    return value.__class__ in PLAIN
-
-
 def cleaned(attributes: Mapping[str, AnyValue], bounds: Bounds) -> tuple[dict[str, AnyValue], int]:
     """Copy attributes.
 

@@ -99,6 +99,10 @@ def test_every_variant_answers_requests() -> None:
     bare = observed(Variant.BARE, application.application(), ratio=1.0, endpoint="")
     asyncio.run(application.drive(bare.app, requests=3, burst=2, pause_s=0.0))
     assert (bare.flush(), bare.lost()) == (None, None)
+    with running_sink() as address:
+        watched = observed(Variant.CONTRIB, application.application(), ratio=1.0, endpoint=address)
+        asyncio.run(application.drive(watched.app, requests=3))
+        assert (watched.flush(), watched.lost()) == (True, None)
     assert Plan(kind="spans", variant=Variant.BARE).variant == "bare"
 
 

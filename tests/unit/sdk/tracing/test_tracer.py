@@ -19,6 +19,7 @@ from opentelemetry.trace import (
 )
 
 from homeostat.propagation import bound
+from homeostat.tracing.active import ActiveSpan
 from homeostat.tracing.failures import FAILURES
 from homeostat.tracing.identifiers import RandomIdentifiers
 from homeostat.tracing.latent import LatentSpan
@@ -347,3 +348,53 @@ def test_a_provider_renews_itself_in_a_child() -> None:
     tracer.start_span("work").end()
     assert recorder.only().resource.attributes["service.instance.id"] == "child"
     assert provider.resource.attributes["service.instance.id"] == "child"
+
+
+def test_identifiers_can_be_renewed() -> None:
+    """After a renewal the same generator goes on elsewhere."""
+    identifiers = RandomIdentifiers()
+    state = identifiers._random.getstate()
+    identifiers.renew()
+    assert identifiers._random.getstate() != state
+
+
+def test_a_block_runs_without_a_span_if_need_be() -> None:
+    """Neither a sampler that fails at the start nor a span that fails at the end disturbs a block."""
+    tracer = provider_with(Recorder(), sampler=Failing()).get_tracer("test")
+    with tracer.start_as_current_span("work") as span:
+        assert span is INVALID_SPAN
+
+    class Making:
+        def begin(self, *_: object) -> object:
+            return object()
+
+    with ActiveSpan(Making(), "work", SpanKind.INTERNAL, None):  # type: ignore[arg-type]
+        pass
+    assert FAILURES.counts() == {"starting a span": 1, "ending a span": 1}
+
+
+def test_a_refused_span_is_forgotten_once() -> None:
+    """Who asks at the end whether a span is worth more words gets the same answer again."""
+    tracer = sampling_provider(Recorder(), ratio=0.0).get_tracer("homeostat")
+    span = tracer.start_span("work")
+    assert isinstance(span, LatentSpan)
+    assert span.forget(span.start_time)
+    assert span.forget(span.start_time)
+
+
+def test_a_provider_begins_again_in_a_forked_child() -> None:
+    """What the SDK does by itself after a fork leaves our identity alone."""
+    provider = provider_with(Recorder())
+    before = provider.resource
+    provider._handle_fork()
+    assert provider.resource is before
+
+
+def test_odd_values_at_the_start_are_made_fit() -> None:
+    """A mapping of any kind and values of any kind can be given at the start; None says nothing."""
+    recorder = Recorder()
+    tracer = provider_with(recorder, limits=SpanLimits(max_span_attributes=2)).get_tracer("test")
+    given = {"several": [1, 2], "none": None, "": 1, "object": ValueError("x"), "more": 1}
+    tracer.start_span("work", attributes=given).end()  # type: ignore[arg-type]
+    assert dict(recorder.only().attributes or {}) == {"several": (1, 2), "object": "x"}
+    assert recorder.only().dropped_attributes == 2
