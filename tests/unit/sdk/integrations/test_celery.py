@@ -24,6 +24,7 @@ from tests.waiting import until
 RESULT_S = 60
 
 pytestmark = [
+    pytest.mark.xdist_group("redis"),
     # Celery's backend for Redis calls a command of redis-py that has been renamed, and its worker leaves sockets open.
     pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*<socket:pytest.PytestUnraisableExceptionWarning"),

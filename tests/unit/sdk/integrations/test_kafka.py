@@ -17,6 +17,8 @@ from homeostat.propagation import Correlation, current
 from tests.brokers import kafka_address as kafka_address  # noqa: PLC0414 - a fixture is asked for by its name here
 from tests.messages import Observed, check_one_trace, check_values, in_request, observing, see
 
+pytestmark = pytest.mark.xdist_group("kafka")
+
 
 @pytest.fixture
 def observed() -> Iterator[Observed]:

@@ -17,6 +17,8 @@ from homeostat.propagation import Correlation, current
 from tests.brokers import nats_url as nats_url  # noqa: PLC0414 - a fixture is asked for by its name here
 from tests.messages import Observed, check_one_trace, context_of, in_request, observing, see
 
+pytestmark = pytest.mark.xdist_group("nats")
+
 
 @pytest.fixture
 def observed() -> Iterator[Observed]:

@@ -12,6 +12,8 @@ from homeostat.propagation import Correlation, current
 from tests.brokers import amqp_url as amqp_url  # noqa: PLC0414 - a fixture is asked for by its name here
 from tests.messages import Observed, check_one_trace, check_values, in_request, observing, see
 
+pytestmark = pytest.mark.xdist_group("rabbitmq")
+
 
 @pytest.fixture
 def observed() -> Iterator[Observed]:

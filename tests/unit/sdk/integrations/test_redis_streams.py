@@ -12,6 +12,8 @@ from homeostat.integrations import redis_streams as integration
 from tests.brokers import redis_url as redis_url  # noqa: PLC0414 - a fixture is asked for by its name here
 from tests.messages import Observed, check_one_trace, check_values, in_request, observing, see
 
+pytestmark = pytest.mark.xdist_group("redis")
+
 
 @pytest.fixture
 def observed() -> Iterator[Observed]:
