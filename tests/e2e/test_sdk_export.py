@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.brokers import free_port
+from tests.certificates import issue
 from tests.figures import Figures
 from tests.running import Launch, create_key, launched
 from tests.served import environment
@@ -104,9 +105,9 @@ def service(folder: Path, endpoint: str, **settings: Any) -> Iterator[Service]: 
         made.close()
 
 
-def platform(folder: Path, *, port: int = 0, **settings: object) -> Launch:
+def platform(folder: Path, *, port: int = 0, settings: Mapping[str, object] | None = None) -> Launch:
     """Return how a platform is started; the same port each time, so that it can come back."""
-    told = {"http": f"127.0.0.1:{port}", **settings}
+    told = {"http": f"127.0.0.1:{port}", **(settings or {})}
     return Launch(data=folder / "platform", settings=told, measured=False)
 
 
@@ -332,6 +333,26 @@ def test_a_key_of_the_platform_is_used(tmp_path: Path) -> None:
             assert "homeostat lost telemetry: 10 spans (http_401)" in sender.log()
         receiver.wait_until_stored()
         assert receiver.stop() == 0
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_tls_of_the_platform_is_trusted_when_its_authority_is(tmp_path: Path, protocol: str) -> None:
+    """With the authority's file spans are taken; without it nothing is sent, and nothing is lost."""
+    made = issue(tmp_path)
+    with launched(platform(tmp_path, settings=made.settings())) as receiver:
+        port = receiver.grpc_port if protocol == "grpc" else receiver.http_port
+        endpoint = f"https://localhost:{port}"
+        with service(tmp_path, endpoint, protocol=protocol, **FAST) as doubting:
+            doubting.wish("end", 10)
+            assert doubting.wish("flush", 0.5) is False
+            doubting.leave()
+        with service(tmp_path, endpoint, first=10, protocol=protocol, certificate=made.authority) as trusting:
+            trusting.wish("end", 10)
+            wait_until_sent(trusting, 20)
+            trusting.leave()
+        receiver.wait_until_stored()
+        assert receiver.stop() == 0
+    assert_whole(tmp_path, 20)
 
 
 @pytest.mark.prove
