@@ -4,13 +4,18 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import setup_logging, worker_process_init
 from opentelemetry.trace import get_current_span
 
 from homeostat.propagation import current
 
 app = Celery("tests", broker=os.environ.get("CELERY_BROKER_URL"), backend=os.environ.get("CELERY_BROKER_URL"))
 app.conf.update(worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator] # Celery has no types
+def leave_logging(**_rest: object) -> None:
+    """Keep Celery from setting up the logging of the process that tests run in."""
 
 
 def found() -> dict[str, Any]:
