@@ -16,7 +16,7 @@ from homeostat.sampling.rules import NONE, Matcher
 from homeostat.sampling.weights import THRESHOLD_NEVER, single, threshold_of
 
 _NS: Final = 1_000_000_000
-_NEVER_NS: Final = 1 << 63
+_ERROR: Final = StatusCode.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Plan:
         lots: those of the rules, in their order.
         matcher: finds the rule; None where there is none.
         unsampled: what becomes of a span that is not sampled: nothing, or it is recorded for the tail.
-        slow_ns: from which duration a span is kept for its own sake.
+        keeps_errors: whether spans that erred are kept for their own sake.
+        slow_ns: from which duration a span is kept for its own sake; None for none.
         diverted: where all spans go instead while a test captures them.
     """
 
@@ -52,7 +53,8 @@ class Plan:
     lots: tuple[Lot, ...]
     matcher: Matcher | None
     unsampled: Decision
-    slow_ns: int
+    keeps_errors: bool
+    slow_ns: int | None
     diverted: SpanProcessor | None
 
     def lot_of(self, name: str, attributes: Mapping[str, object] | None) -> Lot:
@@ -62,13 +64,13 @@ class Plan:
 
     def tells(self, span: ReadableSpan) -> bool:
         """Say whether a finished span is kept for its own sake, whatever its trace's lot."""
-        if self.config.keep_errors and span.status.status_code is StatusCode.ERROR:
+        if self.keeps_errors and span.status.status_code is _ERROR:
             return True
-        return (span.end_time or 0) - (span.start_time or 0) >= self.slow_ns
+        return self.slow_ns is not None and (span.end_time or 0) - (span.start_time or 0) >= self.slow_ns
 
     def keeps(self, *, error: bool, duration_s: float) -> bool:
         """Say the same of a span that was not recorded."""
-        return (error and self.config.keep_errors) or duration_s * _NS >= self.slow_ns
+        return (error and self.keeps_errors) or (self.slow_ns is not None and duration_s * _NS >= self.slow_ns)
 
 
 class Current:
@@ -90,6 +92,7 @@ def plan_of(config: SamplingConfig, *, diverted: SpanProcessor | None = None) ->
         lots=tuple(lot(rule.ratio) for rule in config.rules),
         matcher=Matcher(config.rules) if config.rules and not captured else None,
         unsampled=Decision.RECORD_ONLY if captured or config.tail is not None else Decision.DROP,
-        slow_ns=_NEVER_NS if config.slow_s is None else round(config.slow_s * _NS),
+        keeps_errors=config.keep_errors,
+        slow_ns=None if config.slow_s is None else round(config.slow_s * _NS),
         diverted=diverted,
     )

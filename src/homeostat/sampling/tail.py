@@ -10,6 +10,7 @@ when its trace was found telling by then, and by its lot (the weight that its tr
 """
 
 import copy
+import logging
 import threading
 import time
 from collections import Counter, deque
@@ -26,10 +27,15 @@ from homeostat.sampling.held import Fragment, Held
 from homeostat.sampling.plan import Current, Plan
 from homeostat.sampling.weights import with_threshold
 
+_LOG: Final = logging.getLogger("homeostat.sampling")
+
 OWN_SCOPE: Final = "homeostat"
 """Scopes of the SDK's own spans begin so. Only those are kept for their own sake where nothing recorded them."""
 
+_SAMPLED: Final = TraceFlags.SAMPLED
 _THREAD: Final = "homeostat-tail"
+_MEMORY: Final = frozenset({"spans", "bytes"})
+_REPORT_EVERY_S: Final = 60.0
 _ROUNDS: Final = 4
 """How often within its age limit a trace is looked at while nothing else happens."""
 
@@ -95,6 +101,8 @@ class TailProcessor(SpanProcessor):
         self._is_placing = False
         self._counts: Counter[str] = Counter()
         self._early: Counter[str] = Counter()
+        self._told: dict[str, int] = {}
+        self._told_at_s = float("-inf")
         self._bounds = TailConfig()
         self._stop = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -122,8 +130,8 @@ class TailProcessor(SpanProcessor):
 
     def _weigh(self, span: ReadableSpan, plan: Plan) -> None:
         """Pass a span on as its lot says; one that would have been kept without it stands for itself alone."""
-        is_sampled = span.context.trace_flags.sampled
-        if self._weighs and plan.tells(span) and (not is_sampled or _is_own(span)):
+        is_sampled = span.context.trace_flags & _SAMPLED
+        if plan.tells(span) and self._weighs and (not is_sampled or _is_own(span)):
             self._next.on_end(_certain(span))
         elif is_sampled:
             self._next.on_end(span)
@@ -209,6 +217,18 @@ class TailProcessor(SpanProcessor):
         stop = self._stop
         while not stop.wait(self._bounds.age_s_max / _ROUNDS):
             self.expire()
+            self.tell()
+
+    def tell(self) -> None:
+        """Log that bounds of memory decided for traces, once a minute at most; their age is no news."""
+        with self._lock:
+            now_s = self._clock()
+            early = {bound: count for bound, count in self._early.items() if bound in _MEMORY}
+            if not early or now_s < self._told_at_s + _REPORT_EVERY_S or early == self._told:
+                return
+            self._told_at_s, self._told = now_s, early
+        counted = ", ".join(f"{count} by {bound}" for bound, count in sorted(early.items()))
+        _LOG.warning("homeostat decided traces before their end, for its memory's sake, since the start: %s", counted)
 
     def statistics(self) -> SamplingStatistics:
         """Return what was decided since the process began, and what is held."""

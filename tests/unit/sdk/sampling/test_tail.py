@@ -159,6 +159,20 @@ def test_memory_is_bounded_under_a_flood() -> None:
     assert sum(counted.traces_early.values()) + counted.traces_held == 300
 
 
+def test_bounds_of_memory_are_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """With the number of traces they decided; what has been told is not told again, and an age is not told at all."""
+    bench = bounded(spans_max=1, age_s_max=30.0)
+    for second in (0, 1, 61, 200, 300):
+        bench.clock.now_s = float(second)
+        if second < 100:
+            bench.end(bench.start("child", parent=bench.start("root")))
+            bench.end(bench.start("child", parent=bench.start("root")))
+        bench.processor.tell()  # type: ignore[attr-defined]  # the watcher's step
+    told = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+    assert told == ["1 by spans", "4 by spans"]
+    bench.sampling.shutdown()
+
+
 def test_roots_that_never_end_are_forgotten_when_old() -> None:
     """Nobody sends another span: a thread of the tail looks now and then."""
     bench = bounded(age_s_max=0.2)
