@@ -87,14 +87,15 @@ class HttpTransport:
         self.close()
 
     def _sent(self, url: SplitResult, body: bytes, timeout_s: float) -> Outcome:
-        from http.client import RemoteDisconnected  # noqa: PLC0415 - as above
-
         key = (url.scheme, url.netloc)
         if key in self._connections:
             try:
                 return self._exchanged(self._connections[key], url, body, timeout_s)
-            except (RemoteDisconnected, ConnectionError):
-                # The server may end an idle connection just as it is used again; that says nothing about its health.
+            except TimeoutError:
+                raise
+            except OSError:
+                # The server may end an idle connection just as it is used again, with TLS in several ways; that says
+                # nothing about its health.
                 self._drop(url)
         connection = self._connections[key] = self._connection(url, timeout_s)
         return self._exchanged(connection, url, body, timeout_s)

