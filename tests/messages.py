@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from opentelemetry.propagate import get_global_textmap, set_global_textmap
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -57,6 +57,7 @@ class Observed:
     propagator: Propagator
     tracer: Begins
     exporter: InMemorySpanExporter
+    provider: TracerProvider
     seen: list[Seen] = field(default_factory=list)
 
     def spans(self, kind: SpanKind | None = None) -> list[ReadableSpan]:
@@ -98,7 +99,7 @@ def observing(*integrations: Integration) -> Iterator[Observed]:
         integration.install(messaging)
         integration.install(messaging)
     try:
-        yield Observed(messaging, propagator, tracer, exporter)
+        yield Observed(messaging, propagator, tracer, exporter, provider)
     finally:
         for integration in integrations:
             integration.uninstall()

@@ -6,10 +6,12 @@ field that they do not know.
 
 An entry that `xadd` writes inside a pipeline carries what is current when `xadd` is called. What `xread`, `xreadgroup`,
 `xrange`, `xrevrange`, `xclaim` and `xautoclaim` return is handled wherever the program does so: `processing(entry)`
-says where. The span of the command itself is made by whoever instruments redis-py.
+says where. The spans of those commands are made by whoever instruments redis-py.
 """
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from inspect import iscoroutinefunction
 from typing import Any, Final
 
@@ -87,13 +89,19 @@ def _add(
 
     if iscoroutinefunction(client.execute_command):
         return _awaited(publishing, add)
-    with publishing as ours:
+    with publishing as ours, _quietly():
         return add(ours)
 
 
 async def _awaited(publishing: Publishing, add: Callable[[Mapping[str, str]], Awaitable[Any]]) -> Any:
-    with publishing as ours:
+    with publishing as ours, _quietly():
         return await add(ours)
+
+
+def _quietly() -> AbstractContextManager[object]:
+    """Let contrib's package, where it is in use, make no second span of the command."""
+    contrib = sys.modules.get("opentelemetry.instrumentation.utils")
+    return contrib.suppress_instrumentation() if contrib is not None else nullcontext()
 
 
 def _read(messaging: Messaging, original: Callable[..., Any], client: Any, *arguments: Any, **named: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.trace import SpanKind
 
 from homeostat.integrations import redis_streams as integration
@@ -117,6 +118,22 @@ def test_an_entry_without_fields_is_refused_as_ever(observed: Observed, client: 
     with pytest.raises(redis.DataError):
         client.xadd("orders", {})
     assert observed.spans() == []
+
+
+async def test_one_call_is_one_span(redis_url: str) -> None:
+    """Also where contrib's package makes spans of all commands."""
+    contrib = RedisInstrumentor()
+    with observing(integration) as observed:
+        contrib.instrument(tracer_provider=observed.provider)
+        try:
+            with redis.Redis.from_url(redis_url) as client:
+                client.xadd("once", {"n": "1"})
+                client.xlen("once")
+            async with redis.asyncio.Redis.from_url(redis_url) as asynchronous:
+                await asynchronous.xadd("once", {"n": "1"})
+        finally:
+            contrib.uninstrument()
+    assert [span.name for span in observed.spans()] == ["xadd once", "XLEN", "xadd once"]
 
 
 def test_the_library_is_as_before_afterwards(client: Any) -> None:  # noqa: ANN401 - untyped
