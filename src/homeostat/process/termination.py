@@ -10,7 +10,10 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Final
+
+PATIENCE_S: Final = 0.5
+"""How long a handler of the program waits for us: a round trip to a receiver, too short for a person to notice."""
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -20,7 +23,8 @@ class Termination:
 
     Args:
         save: what is done before the process dies where nobody else handles the signal; it may take `budget_s`.
-        hasten: what is done before a handler of the program is called; it returns at once.
+        hasten: what is done before a handler of the program is called, which may end the process without a word; it
+            may take `PATIENCE_S`.
         budget_s: how long `save` may take, in seconds.
     """
 
@@ -57,28 +61,29 @@ class Termination:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         previous = self._previous
         if callable(previous):
-            self._hasten()
+            _in_time(self._hasten, PATIENCE_S)
             previous(number, frame)
             return
-        self._save_in_time()
+        _in_time(self._save, self._budget_s)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
         # Only the first process of a container gets here: the kernel spares it, as it would have without us.
         signal.signal(signal.SIGTERM, self._handle)
 
-    def _save_in_time(self) -> None:
-        """Save in a thread of its own: what was interrupted may hold a lock that saving needs, and would never let go.
 
-        `_thread` and not `threading`, whose own lock could be the one.
-        """
-        done = _thread.allocate_lock()
-        done.acquire()
+def _in_time(act: Callable[[], None], timeout_s: float) -> None:
+    """Act in a thread of its own: what was interrupted may hold a lock that it needs, and would never let go.
 
-        def run() -> None:
-            try:
-                self._save()
-            finally:
-                done.release()
+    `_thread` and not `threading`, whose own lock could be the one.
+    """
+    done = _thread.allocate_lock()
+    done.acquire()
 
-        _thread.start_new_thread(run, ())
-        done.acquire(timeout=self._budget_s)
+    def run() -> None:
+        try:
+            act()
+        finally:
+            done.release()
+
+    _thread.start_new_thread(run, ())
+    done.acquire(timeout=timeout_s)

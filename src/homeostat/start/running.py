@@ -17,7 +17,7 @@ from homeostat.integrations.clients import Clients
 from homeostat.integrations.late import Imports
 from homeostat.integrations.libraries import Libraries
 from homeostat.process.forks import ForkHooks, ForkWatch
-from homeostat.process.termination import Termination
+from homeostat.process.termination import PATIENCE_S, Termination
 from homeostat.sampling import RouteRule, SamplingConfig
 from homeostat.settings.loading import Loaded
 from homeostat.settings.table import Settings
@@ -187,7 +187,7 @@ class Running:
 
     def _hasten(self) -> None:
         if not self._has_ended:
-            self._guarded("hasten", lambda parts: parts.exporting.hasten(), None)
+            self._guarded("flush", lambda parts: parts.exporting.flush(PATIENCE_S), None)
 
     def _before_fork(self) -> None:
         self._guarded("before_fork", lambda parts: parts.exporting.before_fork(), None)

@@ -91,6 +91,12 @@ os.kill(os.getpid(), signal.SIGTERM)
 def test_where_nobody_handles_it_the_process_dies_of_it_after_saving(state: str, saved: str) -> None:
     """Its parent sees the signal; saving that cannot end is left behind when its time is over."""
     done = subprocess.run(
-        [sys.executable, "-c", DYING, state, "1"], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", DYING, state, "1"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        # Coverage would handle the signal.
+        env={name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "COV_"))},
     )
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, saved), done.stderr

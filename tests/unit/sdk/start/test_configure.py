@@ -242,6 +242,21 @@ def test_sigterm_of_a_program_that_handles_nothing_saves_and_dies_of_it(receiver
     assert len(receiver.wait_for(1, timeout_s=5)) == 1
 
 
+def test_a_handler_that_ends_the_process_without_a_word_loses_nothing(receiver: Receiver, tmp_path: Path) -> None:
+    """What was recorded is sent before it is called."""
+    program = """
+        import homeostat, os, signal
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+        homeostat.configure("x", export_delay_s=60)
+        with homeostat.span("work"):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+    """
+    ended = run_program(program, folder=tmp_path, variables={"HOMEOSTAT_ENDPOINT": receiver.url})
+    assert ended.code == 7, ended.errors
+    assert len(receiver.wait_for(1, timeout_s=5)) == 1
+
+
 def test_a_bare_application_is_wrapped_by_instrument(receiver: Receiver, tmp_path: Path) -> None:
     """`configure(app=…)` says so; `instrument` configures when nobody has."""
     program = """
