@@ -82,15 +82,16 @@ class Family:
     names: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Collect the names.
-
-        Raises:
-            ValueError: a name is declared twice.
-        """
+        """Collect the names; one that is declared twice is told."""
         names = [declared.name for declared in self.declared]
-        if len(set(names)) != len(names):
-            raise ValueError(f"family {self.name} declares a name twice: {sorted(names)}")
         object.__setattr__(self, "names", frozenset(names))
+        if len(self.names) != len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            FAILURES.noticed(f"family {self.name:.80}", f"The span family {self.name!r} declares twice: {twice}")
+
+    def declares(self, name: object) -> bool:
+        """Tell whether its spans may have an attribute of this name."""
+        return isinstance(name, str) and name in self.names
 
     @property
     def declared(self) -> tuple[Declared, ...]:
@@ -120,7 +121,7 @@ class SpanAttributes:
         """Set one attribute; None says nothing and is left out."""
         if value is None:
             return self
-        if name in self._family.names:
+        if self._family.declares(name):
             self._values[name] = value
         else:
             FAILURES.noticed(

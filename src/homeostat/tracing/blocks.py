@@ -52,7 +52,8 @@ def span(
         ...     current.set_attribute("total", 42.0)
     """
     if attributes is not None:
-        named = {**attributes, **named}
+        with FAILURES.contained("reading the attributes of a span"):
+            named = {**attributes, **named}
     if not STANDARD_NAMES.keys().isdisjoint(named):
         named = {STANDARD_NAMES.get(key, key): value for key, value in named.items()}
     active = ActiveSpan(HELPERS.current(), name, kind, named)
@@ -119,7 +120,9 @@ def _traced(
     plain = inspect.unwrap(underlying(target))
     qualified = getattr(plain, "__qualname__", type(plain).__qualname__)
     module = getattr(plain, "__module__", "")
-    fixed = {FUNCTION_NAME: f"{module}.{qualified}", **attributes}
+    fixed: dict[str, AnyValue] = {FUNCTION_NAME: f"{module}.{qualified}"}
+    with FAILURES.contained("reading the attributes of a span"):
+        fixed.update(attributes)
     title = name or qualified
     recorder = _ArgumentRecorder(plain, arguments) if arguments else None
 

@@ -6,10 +6,11 @@ It works with any OpenTelemetry provider: with another than ours, spans are what
 from typing import Final
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Tracer, TracerProvider, get_tracer_provider
+from opentelemetry.trace import NoOpTracer, Span, SpanKind, Tracer, TracerProvider, get_tracer_provider
 from opentelemetry.util.types import Attributes
 
 from homeostat.tracing.active import Begins
+from homeostat.tracing.failures import FAILURES
 from homeostat.tracing.tracer import OWN_SCOPE, Complete, LeanTracer
 
 
@@ -48,7 +49,9 @@ class OwnTracers:
         known, begins = self._known
         if known is provider and begins is not None:
             return begins
-        tracer = provider.get_tracer(self._scope)
+        tracer: Tracer = NoOpTracer()
+        with FAILURES.contained("finding a tracer"):
+            tracer = provider.get_tracer(self._scope)
         begins = tracer if isinstance(tracer, LeanTracer) else ForeignTracer(tracer)
         self._known = (provider, begins)
         return begins

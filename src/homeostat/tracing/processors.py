@@ -75,7 +75,8 @@ class GuardedProcessors(SynchronousMultiSpanProcessor):
 
 def _has(processor: SpanProcessor, hook: str) -> bool:
     # By the class, and on the object for processors that are made of something else.
-    return getattr(type(processor), hook, None) is not getattr(SpanProcessor, hook)
+    own = getattr(type(processor), hook, None)
+    return callable(own) and own is not getattr(SpanProcessor, hook)
 
 
 def _owner(hook: Callable[..., None]) -> str:
@@ -105,5 +106,7 @@ def add_span_processor(processor: SpanProcessor) -> bool:
             "add_span_processor", "A span processor came before configure(), when nothing makes spans, and is ignored"
         )
         return False
-    provider.add_span_processor(processor)
-    return True
+    with FAILURES.contained("add_span_processor"):
+        provider.add_span_processor(processor)
+        return True
+    return False

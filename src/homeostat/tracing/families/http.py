@@ -73,6 +73,7 @@ def http_client_span(
         resend_count: how often it was sent before.
         attributes: more of the family.
     """
+    method, url = str(method), str(url)  # clients have classes of their own for both
     upper = method.upper()
     known = upper in known_methods()
     address, port = _server(url)

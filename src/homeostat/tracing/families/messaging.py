@@ -79,6 +79,7 @@ def consumer_span(
     """
     values = _values(system, destination, operation=(operation, "process"), message_id=message_id)
     values["messaging.consumer.group.name"] = group
+    links = tuple(links)
     values["messaging.batch.message_count"] = len(links) or None
     active = family_span(
         MESSAGING, f"{operation} {destination}", kind=SpanKind.CONSUMER, values=values, more=attributes

@@ -406,3 +406,17 @@ def test_a_block_decorates(recorder: Recorder) -> None:
     assert (work(), work()) == (1, 1)
     assert recorder.names == ["work", "work"]
     assert attributes_of(recorder.ended[1]) == {"k": 1}
+
+
+def test_attributes_that_are_none_cost_themselves(recorder: Recorder) -> None:
+    """Something else in the place of attributes is counted; the block and the function run."""
+    with span("work", attributes=5):  # type: ignore[arg-type]
+        pass
+
+    @traced(attributes=5)  # type: ignore[call-overload, untyped-decorator]
+    def work() -> int:
+        return 1
+
+    assert work() == 1
+    assert FAILURES.counts() == {"reading the attributes of a span": 2}
+    assert len(recorder.ended) == 2

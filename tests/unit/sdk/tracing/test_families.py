@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
@@ -356,10 +357,11 @@ def test_a_family_of_ones_own(recorder: Recorder) -> None:
     assert attributes_of(recorder.only()) == {"order.lines": 3}
 
 
-def test_a_family_declares_a_name_once() -> None:
-    """The same name twice is a mistake of who declares it."""
-    with pytest.raises(ValueError, match="twice"):
-        Family("f", "p", "n", (Declared("tenant.id", Shape.TEXT, "Again."),))
+def test_a_name_that_is_declared_twice_is_told() -> None:
+    """The same name twice is a mistake of who declares it, and no reason for a program not to start."""
+    family = Family("f", "p", "n", (Declared("tenant.id", Shape.TEXT, "Again."),))
+    assert "tenant.id" in family.names
+    assert FAILURES.counts() == {"family f": 1}
 
 
 RECORDERS: tuple[Callable[[Any], None], ...] = (
@@ -383,3 +385,15 @@ def test_a_helper_never_raises() -> None:
     with family_span(FAMILIES[0], "s", kind=SpanKind.INTERNAL, values=5):  # type: ignore[arg-type]
         pass
     assert FAILURES.counts() == {"building the attributes of a span": 1}
+
+
+def test_names_that_are_none_are_undeclared() -> None:
+    """Whatever is put in the place of a name, the builder goes on."""
+    assert SpanAttributes(FAMILIES[0]).put([], 1).built() == {}  # type: ignore[arg-type]
+
+
+def test_addresses_of_any_kind_are_taken(recorder: Recorder) -> None:
+    """HTTP clients have classes of their own for addresses."""
+    with http_client_span("GET", httpx.URL("https://shop.example/a")):  # type: ignore[arg-type]
+        pass
+    assert attributes_of(recorder.only())["url.full"] == "https://shop.example/a"

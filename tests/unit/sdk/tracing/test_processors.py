@@ -1,13 +1,17 @@
 import logging
+from typing import NoReturn
 
 import pytest
-from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.trace import NoOpTracerProvider, SpanKind
 
 from homeostat.propagation import bound
 from homeostat.tracing.baggage import KEYS_MAX, VALUE_CHARACTERS_MAX, BaggageAttributes
 from homeostat.tracing.blocks import span
 from homeostat.tracing.durations import Measured, measured
 from homeostat.tracing.failures import FAILURES, Failures
+from homeostat.tracing.own import OwnTracers
 from homeostat.tracing.processors import GuardedProcessors, add_span_processor
 from tests.recorded_spans import Recorder, provider_with
 
@@ -154,3 +158,36 @@ def test_failures_have_a_bound() -> None:
     failures.renew()
     assert len(failures.counts()) == 257
     assert failures.counts()["elsewhere"] == 744
+
+
+def test_what_is_no_processor_is_never_called() -> None:
+    """Something else in the place of a processor harms nobody, and is told when there is something to flush."""
+    provider = provider_with(Recorder())
+    provider.add_span_processor(object())  # type: ignore[arg-type]
+    provider.get_tracer("a").start_span("work").end()
+    assert FAILURES.counts() == {}
+    assert not provider.force_flush()
+
+
+def test_a_provider_without_tracers_costs_the_spans() -> None:
+    """If a provider of somebody else cannot give a tracer, blocks run without spans."""
+
+    class Broken(NoOpTracerProvider):
+        def get_tracer(self, *_: object, **__: object) -> NoReturn:
+            raise RuntimeError("no tracer")
+
+    tracer = OwnTracers("homeostat", Broken()).current()
+    assert not tracer.begin("work", Context(), SpanKind.INTERNAL, None).is_recording()
+    assert FAILURES.counts() == {"finding a tracer": 1}
+
+
+def test_a_provider_of_somebody_else_makes_the_spans() -> None:
+    """Helpers and middlewares work with any provider of OpenTelemetry, and look for its tracer once."""
+    recorder = Recorder()
+    foreign = TracerProvider(shutdown_on_exit=False)
+    foreign.add_span_processor(recorder)
+    tracers = OwnTracers("homeostat", foreign)
+    assert tracers.current() is tracers.current()
+    tracers.current().begin("work", Context(), SpanKind.CLIENT, {"k": 1}).end()
+    tracers.current().begin("lazy", Context(), SpanKind.CLIENT, {"k": 1}, None, lambda: {"k": 2}).end()
+    assert [dict(span.attributes or {}) for span in recorder.ended] == [{"k": 1}, {"k": 2}]
