@@ -27,7 +27,7 @@ _NOTHING: Final = Context()
 def carry_into_threads() -> None:
     """Let threads, timers and thread pools run their work in the context of whoever started or submitted it.
 
-    A second call does nothing. Costs about a microsecond for each thread or submission.
+    A second call does nothing.
     """
     _THREADS.start()
 
