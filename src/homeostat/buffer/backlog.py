@@ -120,15 +120,20 @@ class Backlog:
                 return True
             return False
 
+    def adopt(self) -> None:
+        """Take over what dead processes left; it is looked for now and then only, however often this is called."""
+        with self._lock:
+            now_s = self._now_s()
+            if self._spool is not None and self._is_open and now_s >= self._adopt_at_s:
+                self._adopt_at_s = now_s + _ADOPT_AGAIN_S
+                self._tried("look for what other processes left", self._spool.adopt)
+
     def tend(self) -> None:
-        """Do what is due now and then: adopt what dead processes left, offer memory to the disk, sync."""
+        """Do what is due now and then: offer memory to the disk, and sync."""
         with self._lock:
             now_s = self._now_s()
             if self._spool is None or not self._is_open:
                 return
-            if now_s >= self._adopt_at_s:
-                self._adopt_at_s = now_s + _ADOPT_AGAIN_S
-                self._tried("look for what other processes left", self._spool.adopt)
             if self._memory.records:
                 self._move_to_disk(now_s)
             if now_s >= self._sync_at_s:

@@ -83,6 +83,7 @@ class Pipeline:
         if not self._gathering.acquire(timeout=timeout_s):
             return False
         try:
+            self._parts.backlog.adopt()  # first: what others left is older than anything here
             if self._in_hand is not None:  # this is a signal's handler inside of this very method
                 self._encode(self._in_hand)
             while self.queue:

@@ -117,5 +117,5 @@ class Histories(RuleBasedStateMachine):
         self._folder.cleanup()
 
 
-Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Histories.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestHistories = Histories.TestCase

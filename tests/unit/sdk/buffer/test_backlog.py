@@ -115,7 +115,7 @@ def test_tending_offers_memory_to_the_disk(tmp_path: Path) -> None:
     bench.backlog.tend()
     bench.backlog.close()
     heir = Bench(tmp_path)
-    heir.backlog.tend()
+    heir.backlog.adopt()
     assert heir.deliver() == [1, 2, 3]
 
 
@@ -138,12 +138,12 @@ def test_left_overs_are_looked_for_now_and_then(tmp_path: Path) -> None:
     """A worker that died beside us is found within half a minute."""
     living, dying = Bench(tmp_path), Bench(tmp_path)
     dying.write(1)
-    living.backlog.tend()
+    living.backlog.adopt()
     dying.backlog.close()
-    living.backlog.tend()
+    living.backlog.adopt()
     assert living.backlog.is_empty
     living.clock.sleep(31)
-    living.backlog.tend()
+    living.backlog.adopt()
     assert living.deliver() == [1]
 
 
@@ -156,7 +156,7 @@ def test_closing_puts_memory_on_disk(tmp_path: Path) -> None:
     bench.backlog.close()
     bench.backlog.close()
     heir = Bench(tmp_path)
-    heir.backlog.tend()
+    heir.backlog.adopt()
     assert heir.deliver() == [1, 2]
 
 
@@ -170,6 +170,7 @@ def test_what_no_disk_takes_ends_with_the_process_and_is_counted() -> None:
     assert bench.backlog.first() is None
     assert not bench.backlog.done(record(1))
     bench.backlog.tend()
+    bench.backlog.adopt()
 
 
 def test_what_was_given_up_meanwhile_is_not_done(tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_a_forked_child_begins_with_nothing(tmp_path: Path) -> None:
         os._exit(0 if is_empty else 1)
     bench.backlog.after_fork_in_parent()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    bench.backlog.tend()
+    bench.backlog.adopt()
     assert sorted(bench.deliver()) == [1, 7]
 
 

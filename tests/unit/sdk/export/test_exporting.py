@@ -444,3 +444,15 @@ def test_what_was_given_up_on_its_way_is_not_counted_twice(tmp_path: Path) -> No
     assert statistics.accepted == 110
     assert statistics.sent + sum(statistics.dropped.values()) == 110
     assert statistics.dropped["spool_full"] > 10
+
+
+def test_what_the_process_before_left_comes_before_what_is_new(tmp_path: Path) -> None:
+    """Also when the backend is well from the first span on, and when the first thing is a flush."""
+    first = Bench(tmp_path / "spool")
+    first.end_spans(2)
+    first.exporting.shutdown(0)
+    second = Bench(tmp_path / "spool", clock=first.clock)
+    second.ended = 2
+    second.end_spans(1)
+    assert second.exporting.flush(5)
+    assert second.names == numbered(3)
