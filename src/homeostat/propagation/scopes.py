@@ -77,8 +77,9 @@ def leave(entered: Context, *, previous: Context, token: Token[Context] | None =
     if here:
         try:
             token.var.reset(token)
-        except ValueError:
-            # A copy of the context in which the block was entered, such as that of the task that closes a generator.
+        except (AttributeError, ValueError):
+            # A copy of the context in which the block was entered, such as that of the task that closes a generator;
+            # or OpenTelemetry keeps its context in something else than context variables (`OTEL_PYTHON_CONTEXT`).
             attach(previous)
         else:
             current_context()
@@ -90,7 +91,7 @@ def _settled(context: Context) -> Context:
     token: Token[Context] = getattr(context, _LEFT)
     try:
         token.var.reset(token)
-    except (ValueError, RuntimeError):
+    except (AttributeError, RuntimeError, ValueError):
         # A task that was started inside the block, or a second look: what it has inherited is its own.
         return context
     return current_context()

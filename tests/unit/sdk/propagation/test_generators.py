@@ -159,6 +159,17 @@ def test_a_block_is_left_once() -> None:
         assert current().user == "u"
 
 
+def test_a_context_may_be_kept_in_something_else_than_context_variables() -> None:
+    """Then what stands for the entering is the other's, and the block is left all the same."""
+    previous, entered = current_context(), Context(bound(tenant="acme")._context)
+    attach(entered)
+    leave(entered, previous=previous, token=object())  # type: ignore[arg-type] # what another runtime gives
+    assert current_context() is previous
+    attach(entered)
+    assert current_context() is entered
+    attach(previous)
+
+
 def test_a_context_can_be_entered_by_hand() -> None:
     """For those who start and end in different functions."""
     previous, entered = current_context(), Context(bound(tenant="acme")._context)
