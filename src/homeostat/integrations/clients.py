@@ -19,6 +19,7 @@ CLIENTS: Final = {
     "aio_pika": "aio_pika",
     "aiokafka": "aiokafka",
     "celery": "celery",
+    "celery_broker": "celery",
     "confluent_kafka": "confluent_kafka",
     "nats": "nats",
     "pika": "pika",

@@ -7,6 +7,7 @@ both known, the inner one is silent. The room makes no spans of its own for them
 import importlib
 import logging
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -118,6 +119,7 @@ class Libraries:
         self._missing: dict[str, str] = {}
         self._foreign: list[str] = []
         self._waiting: list[str] = []
+        self._has_hinted = False
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -148,6 +150,8 @@ class Libraries:
             if not is_installed(library.package):
                 if library.name in explicit:
                     self._miss(library)
+                elif library.module.partition(".")[0] not in sys.stdlib_module_names:
+                    self._imports.call_when_imported(library.module, partial(self._hint, library))
                 continue
             self._waiting.append(library.name)
             self._imports.call_when_imported(library.module, partial(self._instrument, library))
@@ -157,6 +161,12 @@ class Libraries:
         for _, instrumentor in self._done:
             instrumentor.uninstrument()
         self._done.clear()
+
+    def _hint(self, library: Library) -> None:
+        """Say, once a process, that a library in use makes no spans for want of a package."""
+        if not self._has_hinted:
+            self._has_hinted = True
+            self._miss(library)
 
     def _miss(self, library: Library) -> None:
         distribution = library.package.replace("opentelemetry.instrumentation.", "opentelemetry-instrumentation-")

@@ -129,7 +129,7 @@ class Settings:
     # How
     export_timeout_s: Annotated[float, Row("Time of one request.", NUMBER, 0.1, 300)] = 10.0
     export_queue_spans_max: Annotated[
-        int, Row("Spans that wait in memory; more go to the buffer, or are dropped and counted.", INTEGER, 1, 1_000_000)
+        int, Row("Ended spans that wait to be encoded; more are dropped and counted.", INTEGER, 1, 1_000_000)
     ] = 2048
     export_batch_spans_max: Annotated[int, Row("Spans of one request.", INTEGER, 1, 100_000)] = 512
     export_delay_s: Annotated[float, Row("How long spans gather before they are sent.", NUMBER, 0.01, 3600)] = 5.0

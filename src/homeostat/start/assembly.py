@@ -9,7 +9,7 @@ forks first, or never records anything, costs nothing.
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from opentelemetry.propagate import set_global_textmap
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import ProxyTracerProvider
 
+from homeostat.exceptions import SettingInvalid
 from homeostat.export.config import ExportConfig
 from homeostat.export.exporting import Exporting
 from homeostat.process.budget import ExitBudget
@@ -51,13 +52,21 @@ class Assembly:
     """Whether somebody had set a tracer provider before: spans are its own, and go to our receiver as well."""
 
 
-def assemble(settings: Settings) -> Assembly:
-    """Build everything from the settings and make it OpenTelemetry's global choice."""
+def assemble(settings: Settings, problems: list[str]) -> Assembly:
+    """Build everything from the settings and make it OpenTelemetry's global choice.
+
+    Args:
+        settings: of the process.
+        problems: where sentences go about what was passed over.
+
+    Raises:
+        HomeostatError: a value makes no sense to the room that it is for, and there is no safe way without it.
+    """
     identity = new_identity()
     resource = make_resource(settings, identity)
     redactor = Redactor(redaction_config(settings))
     exporting = Exporting(export_config(settings), resource=resource, redactor=redactor)
-    sampling = Sampling(sampling_config(settings))
+    sampling = Sampling(sampling_config(settings, problems))
     before = trace.get_tracer_provider()
     is_foreign = isinstance(before, TracerProvider)
     # The weights are those of our sampler; where another one decides they would be wrong.
@@ -156,8 +165,8 @@ def buffer_folder(settings: Settings, environment: Mapping[str, str] | None = No
     return Path(state, "homeostat", _NOT_IN_A_NAME.sub("_", service_name(settings)))
 
 
-def sampling_config(settings: Settings) -> SamplingConfig:
-    """Return what sampling needs to know."""
+def sampling_config(settings: Settings, problems: list[str]) -> SamplingConfig:
+    """Return what sampling needs to know; rules that are none are told and passed over."""
     tail = TailConfig(
         spans_max=settings.sampling_tail_spans_max,
         bytes_max=settings.sampling_tail_bytes_max,
@@ -165,11 +174,19 @@ def sampling_config(settings: Settings) -> SamplingConfig:
     )
     return SamplingConfig(
         ratio=ratio_of(settings),
-        rules=tuple(RouteRule.parse(rule) for rule in settings.sampling_rules),
+        rules=tuple(_rules(settings.sampling_rules, problems)),
         keep_errors=settings.sampling_keep_errors,
         slow_s=settings.sampling_slow_s or None,
         tail=tail if settings.sampling_tail else None,
     )
+
+
+def _rules(texts: Iterable[str], problems: list[str]) -> Iterator[RouteRule]:
+    for text in texts:
+        try:
+            yield RouteRule.parse(text)
+        except SettingInvalid as error:
+            problems.append(f"Cannot {error}; it was ignored.")
 
 
 def ratio_of(settings: Settings) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Unpack
 
-from homeostat.exceptions import SettingInvalid
+from homeostat.exceptions import HomeostatError, SettingInvalid
 from homeostat.integrations.applications import Applications
 from homeostat.integrations.clients import Clients
 from homeostat.integrations.late import Imports
@@ -120,6 +120,9 @@ def _started(arguments: Mapping[str, Any], app: Any) -> Running:  # noqa: ANN401
     try:
         loaded = load(arguments, environment=os.environ, folder=Path.cwd())
         return _assembled(loaded, arguments, app)
+    except HomeostatError as error:
+        _LOG.warning("homeostat: could not start, and does nothing: cannot %s", error)
+        return Running(loaded, parts=None, instrumented=None)
     except Exception as error:
         _LOG.warning("homeostat: could not start, and does nothing: %s: %s", type(error).__name__, error, exc_info=True)
         return Running(loaded, parts=None, instrumented=None)
@@ -132,8 +135,11 @@ def _assembled(loaded: Loaded, arguments: Mapping[str, Any], app: Any) -> Runnin
     if not (settings.enabled and settings.traces):
         running = Running(loaded, parts=None, instrumented=None)
     else:
-        parts = assemble(settings)
+        problems: list[str] = []
+        parts = assemble(settings, problems)
         running = Running(loaded, parts=parts, instrumented=_instrumented(parts))
+        for problem in problems:
+            running.tell(problem)
         if parts.is_provider_foreign:
             running.tell(
                 "another tracer provider was set before configure(): its spans are sent to our receiver as well, "

@@ -39,7 +39,9 @@ class Handle:
         return self._running.instance_id
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
-        """Send what waits, and wait for it; say whether nothing waits any more.
+        """Send what waits, and wait for it; say whether all of it was delivered.
+
+        What was not is not lost: it waits in the buffer and is sent later.
 
         Args:
             timeout_s: how long to wait, in seconds.

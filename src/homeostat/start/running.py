@@ -99,7 +99,7 @@ class Running:
         return "" if self._parts is None else self._parts.identity.instance_id
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
-        """Send what waits, and wait for it; say whether nothing waits any more."""
+        """Send what waits, and wait for it; say whether all of it was delivered."""
         return self._guarded("flush", lambda parts: parts.exporting.flush(timeout_s), False)
 
     def shutdown(self, timeout_s: float | None = None) -> None:

@@ -147,7 +147,10 @@ def test_celery_loses_no_span_of_its_workers(receiver: Receiver, tmp_path: Path,
         worker.wait(30)
     finally:
         worker.kill()
-    assert_own_identities(receiver.wait_for(REQUESTS, name="work", timeout_s=10), pids)
+    works = receiver.wait_for(REQUESTS, name="work", timeout_s=10)
+    assert_own_identities(works, pids)
+    # Polls of the broker would be traces of their own, many a second.
+    assert {span.span.trace_id for span in receiver.spans()} == {span.span.trace_id for span in works}
 
 
 def send_tasks(told: dict[str, str]) -> list[int]:

@@ -96,11 +96,21 @@ def test_a_package_that_fails_costs_its_spans_only(
 def test_a_missing_package_is_told_to_whom_asked_by_name(
     folder: Path, libraries: Libraries, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who takes what is there is told nothing; a library that is not there needs no package."""
+    """At once; a library that is not there needs no package."""
     row = library(package="opentelemetry.instrumentation.lib_x")
-    libraries.start([row])
-    assert caplog.messages == []
     libraries.start([row, library(module="lib_nowhere")], named=["lib"])
+    assert caplog.messages == ["homeostat: lib is not instrumented: pip install opentelemetry-instrumentation-lib-x"]
+    assert folder.exists()
+
+
+def test_a_library_in_use_without_its_package_is_told_once(
+    folder: Path, libraries: Libraries, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning a process, however many there are, and none for what is not used."""
+    row = library(package="opentelemetry.instrumentation.lib_x")
+    libraries.start([row, row])
+    assert caplog.messages == []
+    importlib.import_module("lib_here")
     assert caplog.messages == ["homeostat: lib is not instrumented: pip install opentelemetry-instrumentation-lib-x"]
     assert folder.exists()
 

@@ -63,10 +63,19 @@ def test_the_address_of_traces_follows_the_protocol() -> None:
 def test_settings_become_values_of_the_rooms() -> None:
     """In their words and within what they take."""
     made = settings(
-        sampling_rules=["GET /a=0"], sampling_slow_s=0, sampling_tail=True, sampling_tail_age_s_max=5, api_key="k",
-        export_queue_spans_max=10, export_batch_spans_max=500, breaker_delay_s=60, headers={"a": "b"},
-    )  # fmt: skip
-    sampling, export = sampling_config(made), export_config(made)
+        sampling_rules=["GET /a=0", "what"],
+        sampling_slow_s=0,
+        sampling_tail=True,
+        sampling_tail_age_s_max=5,
+        api_key="k",
+        export_queue_spans_max=10,
+        export_batch_spans_max=500,
+        breaker_delay_s=60,
+        headers={"a": "b"},
+    )
+    problems: list[str] = []
+    sampling, export = sampling_config(made, problems), export_config(made)
+    assert problems[0].startswith("Cannot read a sampling rule: what")
     assert ([str(rule) for rule in sampling.rules], sampling.slow_s) == (["GET /a=0"], None)
     assert sampling.tail is not None
     assert sampling.tail.age_s_max == 5
