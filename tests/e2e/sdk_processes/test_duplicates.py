@@ -129,3 +129,24 @@ for app in (before, after):
     spans = clients(receiver, tmp_path, program, HOMEOSTAT_INSTRUMENT_NOT="httpx")
     servers = [span.scope for span in spans if span.span.kind == span.span.SPAN_KIND_SERVER]
     assert servers == ["opentelemetry.instrumentation.fastapi", "homeostat.asgi"]
+
+
+def test_a_request_to_an_application_in_another_is_one_span(receiver: Receiver, tmp_path: Path) -> None:
+    """Where both are hooked, the outer one makes it."""
+    program = """
+import asyncio, httpx
+from fastapi import FastAPI
+outer, inner = FastAPI(), FastAPI()
+@inner.get("/orders/{number}")
+async def order(number: int):
+    return number
+outer.mount("/shop", inner)
+homeostat.configure(app=inner)
+homeostat.configure(app=outer)
+async def get():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url="http://t") as client:
+        assert (await client.get("/shop/orders/3")).json() == 3
+asyncio.run(get())
+"""
+    spans = clients(receiver, tmp_path, program, HOMEOSTAT_INSTRUMENT_NOT="httpx")
+    assert [span.name for span in spans] == ["GET /shop/orders/{number}"]

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -32,6 +33,7 @@ SERVERS = {
     "uvicorn with reload": "uvicorn asgi_service:app --port {port} --reload",
     "gunicorn": "gunicorn wsgi_service:app -b 127.0.0.1:{port} -w 2",
     "gunicorn with preload": "gunicorn wsgi_service:app -b 127.0.0.1:{port} -w 2 --preload",
+    "gunicorn that replaces its workers": "gunicorn wsgi_service:app -b 127.0.0.1:{port} -w 2 --max-requests 5",
     "gunicorn with threads": "gunicorn wsgi_service:app -b 127.0.0.1:{port} -w 2 --preload -k gthread --threads 2",
     "gunicorn with its ASGI worker": "gunicorn asgi_service:app -b 127.0.0.1:{port} -w 2 --preload -k asgi",
     "uwsgi": f"{UWSGI} --enable-threads",
@@ -116,6 +118,22 @@ def test_a_span_around_a_fork_belongs_to_the_parent(receiver: Receiver, tmp_path
     (around,) = receiver.spans("around")
     (child,) = [span for span in works if span.instance != around.instance]
     assert child.span.parent_span_id == around.span.span_id
+
+
+def test_a_reload_loses_no_span(receiver: Receiver, tmp_path: Path) -> None:
+    """The process that is replaced sends what it has, and the next one is another."""
+    shutil.copy(PROGRAMS / "asgi_service.py", tmp_path)
+    port, told = free_port(), variables(receiver, tmp_path, **AT_THE_END)
+    words = [str(BIN / "uvicorn"), "asgi_service:app", "--port", str(port), "--reload"]
+    with served(words, folder=tmp_path, port=port, variables=told, log=tmp_path / "log") as server:
+        pids = Counter(answer["pid"] for answer in server.get_all(["/work/1"] * 5, at_once=1))
+        with (tmp_path / "asgi_service.py").open("a") as program:
+            program.write("\n# Changed.\n")
+        until(lambda: server.log().count("Application startup complete") == 2, what="a reload")
+        pids += Counter(answer["pid"] for answer in server.get_all(["/work/2"] * 5, at_once=1))
+        server.stop()
+    assert len(pids) == 2
+    assert_own_identities(receiver.wait_for(10, name="work", timeout_s=10), pids)
 
 
 def run_children(way: str, receiver: Receiver, folder: Path) -> Counter[int]:
