@@ -18,6 +18,7 @@ from homeostat.doctor.trial import send_test_span
 from homeostat.settings.loading import load
 from homeostat.settings.table import SETTINGS, Settings
 from tests.receiver import Receiver, receiving
+from tests.started import run_program
 
 
 @pytest.fixture
@@ -142,3 +143,38 @@ def test_every_setting_is_shown_with_its_origin_and_without_secrets() -> None:
     assert "endpoint http://localhost:4318 (derived: http/protobuf)" in text
     assert "sampling_rules none (default)" in text
     assert os.sep in text
+
+
+def test_what_is_missing_is_named_with_what_to_install(tmp_path: Path) -> None:
+    """A library without its contrib package; a protocol without its library."""
+    program = """
+        import sys
+        from importlib.abc import MetaPathFinder
+        class Hiding(MetaPathFinder):
+            def find_spec(self, name, path, target=None):
+                if name in {"grpc", "opentelemetry.instrumentation.redis"}:
+                    raise ModuleNotFoundError(name=name)
+        sys.meta_path.insert(0, Hiding())
+        from pathlib import Path
+        from homeostat.doctor.examination import check_libraries
+        from homeostat.settings.loading import load
+        settings = load({"protocol": "grpc"}, environment={}, folder=Path("/")).settings
+        answer([line for finding in check_libraries(settings) for line in finding.lines()])
+    """
+    ended = run_program(program, folder=tmp_path)
+    text = "\n".join(ended.answer)
+    assert "warning  libraries: installed, but without their contrib package: redis" in text
+    assert "PROBLEM  protocol: grpc needs grpcio" in text
+
+
+def test_another_tracer_that_is_installed_is_named(tmp_path: Path) -> None:
+    """Two of them in one process time each other."""
+    (tmp_path / "ddtrace.py").write_text("")
+    program = """
+        import sys
+        sys.path.insert(0, "")
+        from homeostat.doctor.examination import check_others
+        answer([finding.detail for finding in check_others({})])
+    """
+    ended = run_program(program, folder=tmp_path)
+    assert ended.answer == ["ddtrace of an unknown version is installed, and may trace the same program"]
