@@ -7,6 +7,7 @@ from homeostat.settings.loading import Loaded, bounds_text, load, parsed
 from homeostat.settings.table import SETTINGS, SETTINGS_BY_NAME, Settings
 from homeostat.start.arguments import Arguments
 from homeostat_server.runtime.settings import SETTINGS as SERVER_SETTINGS
+from tests.started import run_program
 
 EMPTY = Path("/")
 
@@ -166,3 +167,25 @@ def test_the_address_depends_on_the_protocol_unless_it_is_set() -> None:
     assert loaded().settings.target == "http://localhost:4318"
     assert loaded({"protocol": "grpc"}).settings.target == "http://localhost:4317"
     assert loaded({"endpoint": "http://x"}).settings.target == "http://x"
+
+
+def test_a_declarative_file_that_cannot_be_read_is_told() -> None:
+    """And passed over, like any value."""
+    (problem,) = loaded({}, {"OTEL_CONFIG_FILE": "/nowhere/otel.yaml"}).problems
+    assert problem.startswith("Cannot read OTEL_CONFIG_FILE: /nowhere/otel.yaml")
+
+
+def test_without_a_parser_for_yaml_the_file_is_told(tmp_path: Path) -> None:
+    """It is an optional package, and JSON needs none."""
+    (tmp_path / "otel.yaml").write_text("disabled: true\n")
+    program = """
+        import sys
+        from pathlib import Path
+        sys.modules["yaml"] = None
+        from homeostat.settings.loading import load
+        loaded = load({}, environment={"OTEL_CONFIG_FILE": "otel.yaml"}, folder=Path("/"))
+        answer([loaded.settings.enabled, list(loaded.problems)])
+    """
+    enabled, (problem,) = run_program(program, folder=tmp_path).answer
+    assert enabled
+    assert "pip install pyyaml" in problem

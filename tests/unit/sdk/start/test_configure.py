@@ -283,3 +283,18 @@ def test_a_bare_application_is_wrapped_by_instrument(receiver: Receiver, tmp_pat
     assert ended.answer[0] is False, ended.errors
     assert "app=function cannot be hooked in place" in ended.answer[1][0]
     assert {span.name for span in receiver.wait_for(2, timeout_s=5)} == {"GET", "POST"}
+
+
+def test_a_fault_of_our_own_is_told_and_costs_telemetry_only(tmp_path: Path) -> None:
+    """With a traceback, for the report; the program goes on."""
+    program = """
+        import homeostat.start.assembly as assembly
+        assembly.Exporting = None
+        import homeostat
+        handle = homeostat.configure("x")
+        answer([handle.is_active, handle.settings.service])
+    """
+    ended = run_program(program, folder=tmp_path)
+    assert ended.answer == [False, "x"], ended.errors
+    assert "could not start, and does nothing: TypeError" in ended.errors
+    assert "Traceback" in ended.errors
