@@ -73,7 +73,6 @@ def record_error(error: BaseException | str, *, span: Span | None = None, messag
 
 def _record(span: Span, error: BaseException | str, message: str | None) -> None:
     if isinstance(error, BaseException):
-        # First the exception: a span that is only kept if it fails learns so by it.
         span.record_exception(error)
         span.set_attribute(ERROR_TYPE, error_type(error))
         span.set_status(StatusCode.ERROR, error_message(error) if message is None else message)

@@ -55,8 +55,8 @@ class LatentSpan(NonRecordingSpan):
 
     @property
     def failed(self) -> bool:
-        """Tell whether an error was told so far."""
-        return self.error is not None or (self.status is not None and self.status.status_code is StatusCode.ERROR)
+        """Tell whether an error was told so far; an exception that was only recorded is none, as on a sampled span."""
+        return self.status is not None and self.status.status_code is StatusCode.ERROR
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
         """Remember an attribute, in case the span becomes real."""
@@ -86,7 +86,7 @@ class LatentSpan(NonRecordingSpan):
         timestamp: int | None = None,  # noqa: ARG002  # the same
         escaped: bool = False,  # noqa: ARG002  # the same
     ) -> None:
-        """Remember the last exception; it makes the span worth keeping."""
+        """Remember the last exception, in case the span becomes real."""
         self.error = exception
 
     def end(self, end_time: int | None = None) -> None:

@@ -17,7 +17,6 @@ from opentelemetry.trace import (
     Span,
     SpanContext,
     SpanKind,
-    StatusCode,
     TraceFlags,
     TraceState,
 )
@@ -27,7 +26,6 @@ from homeostat.propagation import Correlation
 from homeostat.propagation.correlation import KEY as CORRELATION
 from homeostat.propagation.scopes import current_context
 from homeostat.tracing.active import SPAN, ActiveSpan
-from homeostat.tracing.errors import error_message
 from homeostat.tracing.failures import FAILURES
 from homeostat.tracing.latent import LatentSpan
 from homeostat.tracing.processors import GuardedProcessors
@@ -262,7 +260,6 @@ class LeanTracer(Tracer):
         span.set_attributes(latent.added or _NONE)
         if latent.error is not None:
             span.record_exception(latent.error)
-            span.set_status(StatusCode.ERROR, error_message(latent.error))
         if latent.status is not None:
             span.set_status(latent.status)
         return span

@@ -3,10 +3,12 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import StatusCode
 
 from homeostat.propagation import PropagationConfig, Propagator
 from homeostat.sampling import Sampling, SamplingConfig, TailConfig, parse_rules, weight
@@ -82,6 +84,30 @@ async def test_rates_of_requests_and_errors_are_right(tail: TailConfig | None) -
         else:
             assert abs(counted[path, failing] - count) <= 5 * (count * (1 / ratio - 1)) ** 0.5
     assert len(service.arrived.spans) < REQUESTS
+
+
+@pytest.mark.parametrize("ending", ["handled", "failed", "failed, then well", "raised"])
+def test_what_is_kept_for_its_own_sake_does_not_depend_on_the_lot(ending: str) -> None:
+    """A span that the lot refused ends as one that it gave: kept with the same status, or not kept for its own sake."""
+    kept: list[set[tuple[str, float | None]]] = []
+    for ratio in (0.0, 1.0):
+        service = Service(SamplingConfig(ratio=ratio))
+        tracer = service.provider.get_tracer("homeostat")
+        with suppress(ValueError), tracer.start_as_current_span("work") as span:
+            if ending == "handled":
+                span.record_exception(ValueError("caught"))
+            if ending.startswith("failed"):
+                span.set_status(StatusCode.ERROR)
+            if ending.endswith("well"):
+                span.set_status(StatusCode.OK)
+            if ending == "raised":
+                raise ValueError(ending)
+        kept.append(
+            {(span.status.status_code.name, weight(span.context.trace_state)) for span in service.arrived.spans}
+        )
+    refused, given = kept
+    assert refused == ({("ERROR", 1.0)} if ending in {"failed", "raised"} else set())
+    assert given == ({("ERROR", 1.0)} if refused else {("OK" if ending.endswith("well") else "UNSET", 1.0)})
 
 
 async def test_a_caller_that_is_sampled_is_followed() -> None:

@@ -143,6 +143,7 @@ def test_a_refused_span_that_fails_becomes_real() -> None:
     span.update_name("renamed")
     span.set_attributes({"later": 1})
     span.record_exception(ValueError("v"))
+    span.set_status(StatusCode.ERROR, "v")
     span.end(9)
     span.end(10)
     kept = recorder.only()
