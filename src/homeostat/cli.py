@@ -120,14 +120,19 @@ def run(command: tuple[str, ...], others: tuple[str, ...], **named: str | None) 
     from homeostat.start.launching import launched_environment  # noqa: PLC0415 - `homeostat up` does without the SDK
 
     settings = {name: value for name, value in named.items() if value is not None} | dict(map(_pair, others))
-    # What lies beside our own interpreter comes first: a virtual environment need not be activated.
-    beside = Path(sys.executable).with_name(command[0])
-    program = str(beside) if beside.exists() else shutil.which(command[0]) or command[0]
+    program = _program(command[0])
     try:
         # Its own path as its name: an interpreter finds its packages by it.
         os.execve(program, [program, *command[1:]], launched_environment(os.environ, settings))  # noqa: S606 - what it is for
     except OSError as error:
         raise click.ClickException(f"cannot run {command[0]}: {error.strerror}") from error
+
+
+def _program(command: str) -> str:
+    """Return the path of a command: what lies beside our own interpreter first, so no environment need be activated."""
+    beside = Path(sys.executable).parent / command
+    is_name = command == Path(command).name
+    return str(beside) if is_name and beside.exists() else shutil.which(command) or command
 
 
 def _pair(text: str) -> tuple[str, str]:

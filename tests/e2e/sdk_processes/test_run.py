@@ -60,3 +60,16 @@ def test_a_program_that_configures_itself_keeps_what_was_said_outside(tmp_path: 
     words = [str(BIN / "homeostat"), "run", "--", "python", "program.py"]
     done = subprocess.run(words, cwd=tmp_path, env=told, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "|configure() was called again with other values, which have no effect: service."
+
+
+@pytest.mark.parametrize("command", [str(BIN / "python"), "./program"])
+def test_a_command_may_be_a_path(tmp_path: Path, command: str) -> None:
+    """Absolute or relative: it is that program, wherever we are installed."""
+    program = tmp_path / "program"
+    program.write_text(f'#!/bin/sh\nexec {BIN / "python"} "$@"\n')
+    program.chmod(0o755)
+    told = environment(HOMEOSTAT_SERVICE="orders", HOMEOSTAT_ENDPOINT="http://127.0.0.1:9", HOMEOSTAT_BUFFER="off")
+    code = "import homeostat; print(homeostat.current_handle().settings.service)"
+    words = [str(BIN / "homeostat"), "run", "--", command, "-c", code]
+    done = subprocess.run(words, cwd=tmp_path, env=told, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "orders\n", done.stderr
