@@ -4,9 +4,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat_server.exceptions import SettingInvalid
 from homeostat.settings import kinds
 from homeostat.settings.kinds import Address, LogLevel, mask_password
+from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Setting
 from homeostat_server.runtime.settings_loading import load_settings
 
