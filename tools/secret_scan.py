@@ -40,8 +40,8 @@ _SHAPES: Final = (
 )
 _WORDS: Final = ("KeywordDetector",)
 _FILTERS: Final = ("detect_secrets.filters.allowlist.is_line_allowlisted",)
-_PLACEHOLDERS: Final = {"password", "PASSWORD", "{password}", "secret", "SECRET", "***", "hunter2"}
-"""What stands for a password in documentation and in tests of masking."""
+_PLACEHOLDERS: Final = {"password", "PASSWORD", "{password}", "secret", "SECRET", "***", "hunter2", "guest", "p", "pass", "REDACTED"}
+"""What stands for a password in documentation and in tests of masking; `guest` is what every RabbitMQ begins with."""
 
 
 def find_secrets(paths: Iterable[str], *, root: Path, detectors: Iterable[str]) -> Iterator[str]:

@@ -28,7 +28,7 @@ _OTLP: Final = {
     "headers_list": "headers",
     "certificate_file": "certificate",
     "client_certificate_file": "client_certificate",
-    "client_key_file": "client_key",
+    "client_key_file": "client_key",  # pragma: allowlist secret
 }
 _TLS: Final = {"ca_file": "certificate", "cert_file": "client_certificate", "key_file": "client_key"}
 _IN_MILLISECONDS: Final = {"schedule_delay", "timeout"}
