@@ -40,7 +40,19 @@ _SHAPES: Final = (
 )
 _WORDS: Final = ("KeywordDetector",)
 _FILTERS: Final = ("detect_secrets.filters.allowlist.is_line_allowlisted",)
-_PLACEHOLDERS: Final = {"password", "PASSWORD", "{password}", "secret", "SECRET", "***", "hunter2", "guest", "p", "pass", "REDACTED"}
+_PLACEHOLDERS: Final = {
+    "password",
+    "PASSWORD",
+    "{password}",
+    "secret",
+    "SECRET",
+    "***",
+    "hunter2",
+    "guest",
+    "p",
+    "pass",
+    "REDACTED",
+}
 """What stands for a password in documentation and in tests of masking; `guest` is what every RabbitMQ begins with."""
 
 
