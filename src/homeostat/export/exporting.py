@@ -197,6 +197,15 @@ class Exporting:
         self._count_refused()
         return self._pipeline.statistics()
 
+    def identify(self, resource: Resource) -> None:
+        """Say everything that was not encoded yet with this resource, whatever it was recorded with.
+
+        Args:
+            resource: who this process is.
+        """
+        self._encoder.replace_resource(self._resource, resource)
+        self._resource = resource
+
     def before_fork(self) -> None:
         """Bring files and connections into a state that can be copied."""
         self._backlog.before_fork()
@@ -215,7 +224,7 @@ class Exporting:
         self._counts.forget()
         self._backlog.after_fork_in_child(started_ns=time.time_ns())
         self._transport.abandon()
-        self._encoder.replace_resource(self._resource, resource)
+        self.identify(resource)
         self._pipeline.begin()
         self._gatherer.begin()
         self._sender.begin()

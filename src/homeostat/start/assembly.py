@@ -101,6 +101,15 @@ def assemble(settings: Settings, problems: list[str]) -> Assembly:
     )
 
 
+def identify(parts: Assembly, settings: Settings) -> None:
+    """Let what is recorded from now on, and what was not sent yet, say who this is by these settings."""
+    parts.settings = settings
+    resource = make_resource(settings, parts.identity)
+    if isinstance(parts.provider, LeanProvider):
+        parts.provider.identify(resource)
+        parts.exporting.identify(resource)
+
+
 def renew(parts: Assembly) -> None:
     """Make the parts a forked child's own: another identity, another resource, empty queues, a whole exit budget."""
     parts.identity = new_identity()

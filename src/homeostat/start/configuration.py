@@ -27,7 +27,7 @@ from homeostat.start.greeting import greeting, is_wanted
 from homeostat.start.handle import Handle
 from homeostat.start.inheritance import Inheritance, bequeath
 from homeostat.start.middlewares import wrap_asgi, wrap_wsgi
-from homeostat.start.running import Instrumented, Running
+from homeostat.start.running import IDENTIFYING, Instrumented, Running
 
 _LOG: Final = logging.getLogger("homeostat")
 
@@ -54,7 +54,8 @@ def configure(service: str | None = None, *, app: Any = None, **settings: Unpack
 
     Every setting can come from elsewhere too; from the lowest: default, `[tool.homeostat]` in pyproject.toml, the file
     that `OTEL_CONFIG_FILE` names, `OTEL_*` variables, `HOMEOSTAT_*` variables, arguments. Values that cannot be read
-    are told and passed over. A second call returns the same handle: it may add an application, and nothing else.
+    are told and passed over. A second call returns the same handle: it may add an application, and say what the service
+    is called if nobody had (under `homeostat run`, say), and nothing else.
 
     It never raises, never blocks, and needs no backend: what cannot be delivered waits, within bounds.
 
@@ -99,6 +100,7 @@ def configure_child(arguments: Mapping[str, Any]) -> None:
 
 
 def _again(running: Running, arguments: Mapping[str, Any], app: Any) -> None:  # noqa: ANN401
+    running.identify({name: arguments[name] for name in IDENTIFYING if arguments.get(name) is not None})
     changed = [name for name, value in arguments.items() if value is not None and _differs(running, name, value)]
     if changed:
         running.tell(f"configure() was called again with other values, which have no effect: {', '.join(changed)}.")

@@ -6,7 +6,7 @@ a program sees of it is `handle.Handle`.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -19,14 +19,17 @@ from homeostat.integrations.libraries import Libraries
 from homeostat.process.forks import ForkHooks, ForkWatch
 from homeostat.process.termination import PATIENCE_S, Termination
 from homeostat.sampling import RouteRule, SamplingConfig
-from homeostat.settings.loading import Loaded
-from homeostat.settings.table import Settings
-from homeostat.start.assembly import Assembly, renew
+from homeostat.settings.loading import Loaded, parsed
+from homeostat.settings.table import DEFAULT_ORIGIN, SETTINGS_BY_NAME, Settings
+from homeostat.start.assembly import Assembly, identify, renew
 
 _LOG: Final = logging.getLogger("homeostat")
 
 FLUSH_TIMEOUT_S: Final = 5.0
 """As long as the end of a process may take by default."""
+
+IDENTIFYING: Final = ("service", "service_version", "service_namespace")
+"""The settings that say who this is."""
 
 Answer = TypeVar("Answer")
 
@@ -148,6 +151,16 @@ class Running:
 
         return self._guarded("change_sampling", change, False)
 
+    def identify(self, values: Mapping[str, object]) -> None:
+        """Say who this is, as far as nobody has; spans that were not sent yet say it, too.
+
+        Args:
+            values: by setting name, of `IDENTIFYING`.
+        """
+        unsaid = {name: value for name, value in values.items() if self.settings.origin(name) == DEFAULT_ORIGIN}
+        if unsaid:
+            self._guarded("identify", lambda parts: self._identify(parts, unsaid), None)
+
     def tell(self, problem: str) -> None:
         """Add a problem and log it once, as a warning."""
         if problem not in self._problems:
@@ -184,6 +197,12 @@ class Running:
         except Exception as error:
             self.tell(f"{what} failed: {type(error).__name__}: {error}")
             return otherwise
+
+    def _identify(self, parts: Assembly, values: Mapping[str, object]) -> None:
+        said = {name: parsed(SETTINGS_BY_NAME[name], value, "argument") for name, value in values.items()}
+        origins = {**self.settings.origins, **{name: f"argument {name}" for name in said}}
+        self._loaded = replace(self._loaded, settings=replace(self.settings, **said, origins=origins))
+        identify(parts, self.settings)
 
     def _hasten(self) -> None:
         if not self._has_ended:

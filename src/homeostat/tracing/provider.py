@@ -72,6 +72,10 @@ class LeanProvider(TracerProvider):
         """Begin again in a forked child: with its own resource, and locks that nobody holds."""
         FAILURES.renew()
         self._tracers_lock = threading.Lock()
+        self.identify(resource)
+
+    def identify(self, resource: Resource) -> None:
+        """Let spans that begin from now on say that they are of this process."""
         self._resource = resource
         for tracer in self._tracers.values():
             tracer.resource = resource

@@ -49,17 +49,27 @@ def test_a_program_and_its_children_are_instrumented_without_a_change(tmp_path: 
     assert done.stderr.count("homeostat doctor") == 1
 
 
-def test_a_program_that_configures_itself_keeps_what_was_said_outside(tmp_path: Path) -> None:
-    """What has no effect is told; a service without a name has its program's."""
-    (tmp_path / "program.py").write_text(
-        "import homeostat, sys\n"
-        "handle = homeostat.configure('inside')\n"
-        "sys.stdout.write(str(handle.settings.service) + '|' + '|'.join(handle.problems))\n"
-    )
-    told = environment(HOMEOSTAT_ENDPOINT="http://127.0.0.1:9", HOMEOSTAT_BUFFER="off")
-    words = [str(BIN / "homeostat"), "run", "--", "python", "program.py"]
-    done = subprocess.run(words, cwd=tmp_path, env=told, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == "|configure() was called again with other values, which have no effect: service."
+NAMING = """
+import homeostat, sys
+from opentelemetry import trace
+with trace.get_tracer("t").start_as_current_span("before it was named"):
+    handle = homeostat.configure("inside", environment="test")
+sys.stdout.write(str(handle.settings.service) + "|" + "|".join(handle.problems))
+"""
+
+
+@pytest.mark.parametrize(("outside", "name"), [("", "inside"), ("outside", "outside")])
+def test_a_program_may_say_its_name_if_nobody_did(tmp_path: Path, outside: str, name: str) -> None:
+    """What was said outside stays, what has no effect is told, and spans from before the name have it, too."""
+    (tmp_path / "program.py").write_text(NAMING)
+    with receiving() as receiver:
+        told = environment(HOMEOSTAT_ENDPOINT=receiver.url, HOMEOSTAT_BUFFER="off", HOMEOSTAT_SERVICE=outside)
+        words = [str(BIN / "homeostat"), "run", "--", "python", "program.py"]
+        done = subprocess.run(words, cwd=tmp_path, env=told, capture_output=True, text=True, timeout=60, check=False)
+        (span,) = receiver.wait_for(1, timeout_s=5)
+    unheard = "environment" if name == "inside" else "service, environment"
+    assert done.stdout == f"{name}|configure() was called again with other values, which have no effect: {unheard}."
+    assert span.resource["service.name"] == name
 
 
 @pytest.mark.parametrize("command", [str(BIN / "python"), "./program"])

@@ -37,6 +37,21 @@ def test_a_second_call_returns_the_same_process_and_tells_what_has_no_effect(tmp
     assert ended.errors.count("homeostat: configure() was called again") == 2
 
 
+def test_a_second_call_may_name_the_service_if_nobody_had(tmp_path: Path) -> None:
+    """Once; a name that cannot be read is told and changes nothing."""
+    program = """
+        import homeostat
+        handle = homeostat.configure(exit_budget_s=0)
+        homeostat.configure(7)
+        homeostat.configure("orders", service_version="7")
+        homeostat.configure("other")
+        settings = handle.settings
+        answer([settings.service, settings.service_version, settings.origin("service"), len(handle.problems)])
+    """
+    ended = run_program(program, folder=tmp_path)
+    assert ended.answer == ["orders", "7", "argument service", 2], ended.errors
+
+
 def test_it_neither_raises_nor_waits_whatever_it_is_given(tmp_path: Path) -> None:
     """Values of every wrong kind, and a receiver that is not there."""
     program = """
