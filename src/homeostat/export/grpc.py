@@ -12,6 +12,7 @@ from homeostat.exceptions import ExtraMissing
 from homeostat.export.config import ExportConfig
 from homeostat.export.outcomes import Outcome, Verdict, cut, taken
 from homeostat.export.wire import Malformed, fields
+from homeostat.process.imports import LATE_IMPORTS
 
 if TYPE_CHECKING:
     import grpc
@@ -57,6 +58,7 @@ class GrpcTransport:
 
     def send(self, record: Record, *, timeout_s: float) -> Outcome:
         """Deliver a request."""
+        LATE_IMPORTS.load("grpc")
         import grpc  # noqa: PLC0415 - heavy, and only who asked for gRPC pays
 
         try:

@@ -1,6 +1,6 @@
 """OTLP over HTTP/1.1 with the standard library, one connection kept open. It knows no retry and no other request.
 
-`http.client` and `ssl` are imported with the first request, not with the SDK.
+`http.client` and what it needs are imported with the first request, not with the SDK.
 """
 
 import os
@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from homeostat.buffer import Record
 from homeostat.export.config import ExportConfig
 from homeostat.export.outcomes import Outcome, Verdict, cut, outcome_of_http
+from homeostat.process.imports import LATE_IMPORTS
 
 if TYPE_CHECKING:
     import ssl
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _ANSWER_BYTES_MAX: Final = 64 << 10
 _GZIP: Final = 31  # zlib's word for a gzip wrapper around a window of 32 KiB
 _GZIP_LEVEL: Final = 1  # three times faster than the usual 6 for a tenth more bytes
+_NEEDED: Final = ("http.client", "email.utils", "encodings.idna")
+"""What a request, its answer and the look-up of a host import, some of it deep inside."""
+
 _PROXY_VARIABLES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -55,9 +59,13 @@ class HttpTransport:
         self._urls: dict[str, SplitResult] = {}
         self._connections: dict[tuple[str, str], HTTPConnection] = {}
         self._tls: ssl.SSLContext | None = None
+        self._is_loaded = False
 
     def send(self, record: Record, *, timeout_s: float) -> Outcome:
         """Deliver a request."""
+        if not self._is_loaded:
+            LATE_IMPORTS.load(*_NEEDED)
+            self._is_loaded = True
         from http.client import HTTPException  # noqa: PLC0415 - costs an import that a program may never need
 
         url = self._urls.get(record.signal)
@@ -153,6 +161,7 @@ class HttpTransport:
         proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
         if not proxy:
             return None
+        LATE_IMPORTS.load("urllib.request")
         import urllib.request as proxies  # noqa: PLC0415 - as above, and few have a proxy
 
         if proxies.proxy_bypass_environment(url.hostname or "", dict(self._proxies)):  # type: ignore[attr-defined]  # typeshed has one argument
@@ -163,6 +172,7 @@ class HttpTransport:
 def _proxies_of_environment() -> Mapping[str, str]:
     if not any(name.lower() in _PROXY_VARIABLES for name in os.environ):
         return {}
+    LATE_IMPORTS.load("urllib.request")
     import urllib.request as proxies  # noqa: PLC0415 - as above
 
     return proxies.getproxies_environment()

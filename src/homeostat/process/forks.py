@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
+from homeostat.process.imports import LATE_IMPORTS
+
 _POOLS: Final = ("multiprocessing.util", "billiard.util")
 
 _CELERY: Final = "celery.signals"
@@ -57,13 +59,16 @@ class ForkWatch:
     def _before(self) -> None:
         if self._hooks is not None:
             self._join_pools()
+            LATE_IMPORTS.before_fork()
             self._hooks.before()
 
     def _in_parent(self) -> None:
         if self._hooks is not None:
             self._hooks.in_parent()
+        LATE_IMPORTS.after_fork_in_parent()
 
     def _in_child(self) -> None:
+        LATE_IMPORTS.after_fork_in_child()
         if self._hooks is not None:
             self._hooks.in_child()
 
