@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -13,6 +14,9 @@ import opentelemetry.trace
 
 import homeostat
 from homeostat.start.configuration import running_process
+
+HANDLES = "EXPORT_TEST_HANDLES_SIGTERM"
+"""Set where the program ends by itself at SIGTERM, and without a word."""
 
 
 class Numbered:
@@ -52,6 +56,8 @@ class Numbered:
 
 def main() -> None:
     """Do what the lines say until there are none."""
+    if os.environ.get(HANDLES):
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     handle = homeostat.configure("export-test", greeting="off")
     numbered = Numbered(int(sys.argv[1]))
     wishes: dict[str, Callable[..., object]] = {
@@ -76,7 +82,7 @@ def statistics() -> dict[str, object]:
     assert running.parts is not None
     found = running.parts.exporting.statistics()
     told = {"sent": found.sent, "dropped": dict(found.dropped), "bytes": found.backlog_bytes}
-    return told | {"breaker": found.breaker, "accepted": found.accepted}
+    return told | {"breaker": found.breaker, "accepted": found.accepted, "spooled": found.spooled}
 
 
 def child_that(work: Callable[[], object]) -> None:

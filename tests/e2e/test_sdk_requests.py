@@ -55,7 +55,7 @@ def served(recorder: Recorder) -> Iterator[str]:
     app = AsgiTracing(shop(), tracer_provider=provider_with(recorder))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

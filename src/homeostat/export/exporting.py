@@ -42,6 +42,9 @@ _REFUSED_MAX: Final = 1 << 20  # between two rounds of the gathering thread, whi
 _SPILL_RESERVE_S: Final = 0.5
 """Of the time that an end may take, what is kept for the disk."""
 
+_SAVE_RESERVE_S: Final = 0.2
+"""The same when there are no seconds: a few requests of 100 kB are written in milliseconds."""
+
 
 class Exporting:
     """Export what one process records.
@@ -235,6 +238,19 @@ class Exporting:
     def pipeline(self) -> Pipeline:
         """Return the way that items go, for the span processor and for tests."""
         return self._pipeline
+
+    def save(self, timeout_s: float) -> None:
+        """Send what can be sent in this time and put the rest on disk: the process may end without another word.
+
+        Args:
+            timeout_s: seconds for all of it.
+        """
+        deadline_s = self._clock() + timeout_s - min(_SAVE_RESERVE_S, timeout_s / 2)
+        if self._is_closed or not self._pipeline.gather(timeout_s=timeout_s / 2):
+            return
+        with untraced():
+            self._send_until(deadline_s, is_patient=False)
+        self._pipeline.spill()
 
     def hasten(self) -> None:
         """Let what waits in the queue be gathered and sent now, and return at once; a signal's handler may call it."""

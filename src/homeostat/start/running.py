@@ -206,7 +206,7 @@ class Running:
 
     def _hasten(self) -> None:
         if not self._has_ended:
-            self._guarded("flush", lambda parts: parts.exporting.flush(PATIENCE_S), None)
+            self._guarded("save", lambda parts: parts.exporting.save(PATIENCE_S), None)
 
     def _before_fork(self) -> None:
         self._guarded("before_fork", lambda parts: parts.exporting.before_fork(), None)
