@@ -6,11 +6,11 @@ from typing import Final
 
 from homeostat.settings.loading import bounds_text as service_bounds_text
 from homeostat.settings.opentelemetry import VARIABLES
+from homeostat.settings.rows import Setting
 from homeostat.settings.table import SETTINGS as SERVICE_SETTINGS
-from homeostat.settings.table import Setting as ServiceSetting
 from homeostat.tracing.attributes import EVERYWHERE, Declared, Family
 from homeostat.tracing.families import FAMILIES
-from homeostat_server.runtime.settings import SETTINGS, Setting
+from homeostat_server.runtime.settings import SETTINGS
 from homeostat_server.runtime.settings_loading import bounds_text
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -90,7 +90,7 @@ def service_settings_page() -> str:
     return f"{_SERVICE_SETTINGS_HEAD}{rows}{_SERVICE_SETTINGS_FOOT}"
 
 
-def _service_row(setting: ServiceSetting) -> str:
+def _service_row(setting: Setting) -> str:
     default = setting.show(setting.default)
     variables = [setting.variable, *(variable.name for variable in VARIABLES if variable.setting == setting.name)]
     cells = (

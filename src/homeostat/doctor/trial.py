@@ -12,7 +12,8 @@ from homeostat.exceptions import HomeostatError
 from homeostat.export.exporting import transport_of
 from homeostat.export.outcomes import Outcome, Verdict
 from homeostat.process.identity import new_identity
-from homeostat.settings.table import DEFAULT_ORIGIN, Settings
+from homeostat.settings.rows import DEFAULT_ORIGIN
+from homeostat.settings.table import Settings
 from homeostat.start.assembly import export_config, traces_address
 from homeostat.start.resource import make_resource
 from homeostat.tracing.identifiers import RandomIdentifiers

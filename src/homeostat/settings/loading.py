@@ -13,7 +13,8 @@ from typing import Any, Final
 from homeostat.exceptions import HomeostatError, SettingInvalid
 from homeostat.settings.declarative import read_declarative
 from homeostat.settings.opentelemetry import Given, from_variables
-from homeostat.settings.table import SETTINGS, SETTINGS_BY_NAME, Setting, Settings
+from homeostat.settings.rows import Setting
+from homeostat.settings.table import SETTINGS, SETTINGS_BY_NAME, Settings
 
 _PYPROJECT: Final = "pyproject.toml"
 _TABLE_MARK: Final = b"tool.homeostat"

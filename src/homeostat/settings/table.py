@@ -5,9 +5,9 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Final
 
 from homeostat.settings.kinds import (
     BYTES,
@@ -25,49 +25,15 @@ from homeostat.settings.kinds import (
     SECRETS,
     SWITCH,
     TEXT,
-    Kind,
     choice,
 )
-
-DEFAULT_ORIGIN: Final = "default"
+from homeostat.settings.rows import DEFAULT_ORIGIN, Row, Setting, settings_of
 
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 """Where OTLP/HTTP is expected when nothing else is said (OpenTelemetry specification, protocol/exporter)."""
 
 DEFAULT_GRPC_ENDPOINT: Final = "http://localhost:4317"
 """The same for OTLP/gRPC."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Say in `Settings` what a field's annotation cannot: what it is for, how it is written, its bounds (inclusive)."""
-
-    help: str
-    kind: Kind
-    minimum: float | None = None
-    maximum: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """Describe one setting: a row of the table."""
-
-    name: str
-    kind: Kind
-    default: Any
-    help: str
-    minimum: float | None
-    maximum: float | None
-
-    @property
-    def variable(self) -> str:
-        """Return the environment variable that sets it."""
-        return f"HOMEOSTAT_{self.name.upper()}"
-
-    def show(self, value: Any) -> str:  # noqa: ANN401 - a value of this setting's own kind
-        """Return the value as text that is safe to print."""
-        return self.kind.mask(self.kind.show(value))
-
 
 PROTOCOL: Final = choice("http/protobuf", "grpc")
 COMPRESSION: Final = choice("gzip", "none")
@@ -228,25 +194,7 @@ class Settings:
         return DEFAULT_GRPC_ENDPOINT if self.protocol == "grpc" else DEFAULT_ENDPOINT
 
 
-def _table() -> tuple[Setting, ...]:
-    hints = get_type_hints(Settings, include_extras=True)
-    blank = Settings()
-    rows = [(entry.name, getattr(hints[entry.name], "__metadata__", ())) for entry in fields(Settings)]
-    return tuple(
-        Setting(
-            name=name,
-            kind=metadata[0].kind,
-            default=getattr(blank, name),
-            help=metadata[0].help,
-            minimum=metadata[0].minimum,
-            maximum=metadata[0].maximum,
-        )
-        for name, metadata in rows
-        if metadata
-    )
-
-
-SETTINGS: Final = _table()
+SETTINGS: Final = settings_of(Settings)
 """Every setting, in the order of the reference page."""
 
 SETTINGS_BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in SETTINGS}

@@ -20,7 +20,8 @@ from homeostat.process.forks import ForkHooks, ForkWatch
 from homeostat.process.termination import PATIENCE_S, Termination
 from homeostat.sampling import RouteRule, SamplingConfig
 from homeostat.settings.loading import Loaded, parsed
-from homeostat.settings.table import DEFAULT_ORIGIN, SETTINGS_BY_NAME, Settings
+from homeostat.settings.rows import DEFAULT_ORIGIN
+from homeostat.settings.table import SETTINGS_BY_NAME, Settings
 from homeostat.start.assembly import Assembly, identify, renew
 
 _LOG: Final = logging.getLogger("homeostat")

@@ -5,9 +5,9 @@ from this table. Precedence: flag, then variable, then file, then default; each 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Final
 
 from homeostat.settings.kinds import (
     ADDRESS,
@@ -23,51 +23,13 @@ from homeostat.settings.kinds import (
     PATH,
     SWITCH,
     Address,
-    Kind,
     LogLevel,
 )
-
-DEFAULT_ORIGIN: Final = "default"
+from homeostat.settings.rows import DEFAULT_ORIGIN, Row, Setting, settings_of
 
 # Loopback, so that a first start is open to nobody else; the ports are those that an OpenTelemetry SDK tries by itself.
 _HTTP: Final = Address("127.0.0.1", 4318)
 _GRPC: Final = Address("127.0.0.1", 4317)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Say in `Settings` what a field's annotation cannot: what it is for, how it is written, its bounds (inclusive)."""
-
-    help: str
-    kind: Kind
-    minimum: float | None = None
-    maximum: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """Describe one setting: a row of the table."""
-
-    name: str
-    kind: Kind
-    default: Any
-    help: str
-    minimum: float | None
-    maximum: float | None
-
-    @property
-    def variable(self) -> str:
-        """Return the environment variable that sets it."""
-        return f"HOMEOSTAT_{self.name.upper()}"
-
-    @property
-    def flag(self) -> str:
-        """Return the command-line flag that sets it."""
-        return f"--{self.name.replace('_', '-')}"
-
-    def show(self, value: Any) -> str:  # noqa: ANN401 - a value of this setting's own kind
-        """Return the value as text that is safe to print."""
-        return self.kind.mask(self.kind.show(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,24 +144,7 @@ class Settings:
         return self.store or f"chdb://{self.data_folder / 'telemetry'}"
 
 
-def _table() -> tuple[Setting, ...]:
-    hints = get_type_hints(Settings, include_extras=True)
-    rows = [(entry, getattr(hints[entry.name], "__metadata__", ())) for entry in fields(Settings)]
-    return tuple(
-        Setting(
-            name=entry.name,
-            kind=metadata[0].kind,
-            default=entry.default,
-            help=metadata[0].help,
-            minimum=metadata[0].minimum,
-            maximum=metadata[0].maximum,
-        )
-        for entry, metadata in rows
-        if metadata
-    )
-
-
-SETTINGS: Final = _table()
+SETTINGS: Final = settings_of(Settings)
 """Every setting, in the order of the reference page."""
 
 SETTINGS_BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in SETTINGS}

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from homeostat.settings.rows import Setting
 from homeostat.settings.table import SETTINGS as SERVICE_SETTINGS
 from homeostat_server.exceptions import SettingInvalid
-from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Setting, Settings
+from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Settings
 
 VARIABLE_PREFIX: Final = "HOMEOSTAT_"
 

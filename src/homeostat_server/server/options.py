@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import click
 
+from homeostat.settings.rows import Setting
 from homeostat_server.exceptions import HomeostatError
-from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Setting, Settings
+from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Settings
 from homeostat_server.runtime.settings_loading import load_settings, unknown_variables
 
 

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from homeostat.settings import kinds
 from homeostat.settings.kinds import Address, LogLevel, mask_password
+from homeostat.settings.rows import Setting
 from homeostat_server.exceptions import SettingInvalid
-from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Setting
+from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME
 from homeostat_server.runtime.settings_loading import load_settings
 
 HOSTS = st.one_of(
