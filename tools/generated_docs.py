@@ -4,14 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from homeostat.settings.loading import bounds_text as service_bounds_text
 from homeostat.settings.opentelemetry import VARIABLES
-from homeostat.settings.rows import Setting
+from homeostat.settings.rows import Setting, bounds_text
 from homeostat.settings.table import SETTINGS as SERVICE_SETTINGS
 from homeostat.tracing.attributes import EVERYWHERE, Declared, Family
 from homeostat.tracing.families import FAMILIES
 from homeostat_server.runtime.settings import SETTINGS
-from homeostat_server.runtime.settings_loading import bounds_text
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -98,7 +96,7 @@ def _service_row(setting: Setting) -> str:
         ", ".join(f"`{name}`" for name in variables),
         setting.kind.name.replace("|", "\\|"),
         f"`{default}`" if default else "none",
-        service_bounds_text(setting) or "none",
+        bounds_text(setting) or "none",
         setting.help,
     )
     return f"| {' | '.join(cells)} |"

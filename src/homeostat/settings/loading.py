@@ -13,7 +13,7 @@ from typing import Any, Final
 from homeostat.exceptions import HomeostatError, SettingInvalid
 from homeostat.settings.declarative import read_declarative
 from homeostat.settings.opentelemetry import Given, from_variables
-from homeostat.settings.rows import Setting
+from homeostat.settings.rows import Setting, bounds_text
 from homeostat.settings.table import SETTINGS, SETTINGS_BY_NAME, Settings
 
 _PYPROJECT: Final = "pyproject.toml"
@@ -163,13 +163,6 @@ def parsed(setting: Setting, value: object, origin: str) -> Any:  # noqa: ANN401
 def _is_within(setting: Setting, value: float | None) -> bool:
     low, high = setting.minimum, setting.maximum
     return value is None or low is None or high is None or low <= value <= high
-
-
-def bounds_text(setting: Setting) -> str:
-    """Return the bounds of a setting for a reader, nothing when it has none."""
-    if setting.minimum is None or setting.maximum is None:
-        return ""
-    return f"{setting.kind.show(setting.minimum)} to {setting.kind.show(setting.maximum)}"
 
 
 def nearest(name: str, *, cutoff: float = 0.6) -> str:

@@ -68,3 +68,10 @@ def settings_of(table: type) -> tuple[Setting, ...]:
         for name, metadata in rows
         if metadata
     )
+
+
+def bounds_text(setting: Setting) -> str:
+    """Return the bounds of a setting for a reader, nothing when it has none."""
+    if setting.minimum is None or setting.maximum is None:
+        return ""
+    return f"{setting.kind.show(setting.minimum)} to {setting.kind.show(setting.maximum)}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from homeostat.settings.rows import Setting
+from homeostat.settings.rows import Setting, bounds_text
 from homeostat.settings.table import SETTINGS as SERVICE_SETTINGS
 from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Settings
@@ -103,14 +103,6 @@ def _parsed(setting: Setting, value: object, origin: str) -> Any:  # noqa: ANN40
     if below or above:
         raise _invalid(setting, value, origin, f"Give {bounds_text(setting)}.")
     return parsed
-
-
-def bounds_text(setting: Setting) -> str:
-    """Return the bounds of a setting for a reader, nothing when it has none."""
-    if setting.minimum is None or setting.maximum is None:
-        return ""
-    show = setting.kind.show
-    return f"{show(setting.minimum)} to {show(setting.maximum)}"
 
 
 def _invalid(setting: Setting, value: object, origin: str, hint: str) -> SettingInvalid:

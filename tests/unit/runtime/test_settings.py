@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from homeostat.settings.kinds import MEBIBYTE, Address, LogLevel, mask_password
+from homeostat.settings.rows import bounds_text
 from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.runtime.settings import SETTINGS, SETTINGS_BY_NAME, Settings
-from homeostat_server.runtime.settings_loading import bounds_text, load_settings, unknown_variables
+from homeostat_server.runtime.settings_loading import load_settings, unknown_variables
 
 
 def file_with(folder: Path, text: str) -> dict[str, str]:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from homeostat.settings.loading import Loaded, bounds_text, load, parsed
+from homeostat.settings.loading import Loaded, load, parsed
+from homeostat.settings.rows import bounds_text
 from homeostat.settings.table import SETTINGS, SETTINGS_BY_NAME, Settings
 from homeostat.start.arguments import Arguments
 from homeostat_server.runtime.settings import SETTINGS as SERVER_SETTINGS
