@@ -17,6 +17,7 @@
     │   ├── SpoolUnavailable          spool_unavailable    503
     │   ├── StoreUnavailable          store_unavailable    503
     │   └── StateUnavailable          state_unavailable    503
+    ├── QueryCancelled                cancelled            503   who asked has gone, or the server is stopping
     ├── SegmentRejected               segment_rejected     500   this content can never be stored
     └── StartError                                               the process cannot start as it is set up
         ├── SettingInvalid            setting_invalid      500
@@ -200,6 +201,14 @@ class StateUnavailable(CapacityError):
     """Say that the state database cannot answer now."""
 
     code = "state_unavailable"
+
+
+class QueryCancelled(HomeostatError):
+    """End a question that was called off before it was answered: usually nobody is there to hear it."""
+
+    code = "cancelled"
+    status = 503
+    retryable = True
 
 
 class SegmentRejected(HomeostatError):

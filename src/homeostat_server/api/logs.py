@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from homeostat_server.api.lists import (
@@ -35,6 +36,7 @@ from homeostat_server.query.logs.listing import (
     window_of_trace,
 )
 from homeostat_server.query.traces.lookup import parse_trace_id
+from homeostat_server.store.ports import TelemetryReader
 
 RECORDS_USUAL: Final = 100
 
@@ -116,17 +118,19 @@ def logs_router(reading: Reading) -> APIRouter:
     caller = Depends(reading.caller)
 
     @router.get("/api/v1/logs", summary="List log records, newest first", response_model=LogsAnswer)
-    async def logs(query: Annotated[LogsQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
-        return await reading.answer("logs", partial(_logs, reading, principal, query))
+    async def logs(
+        query: Annotated[LogsQuery, Query()], principal: Annotated[Principal, caller], request: Request
+    ) -> Response:
+        return await reading.answer("logs", request, partial(_logs, reading, principal, query))
 
     return router
 
 
-def _logs(reading: Reading, principal: Principal, query: LogsQuery) -> LogsAnswer:
+def _logs(reading: Reading, principal: Principal, query: LogsQuery, reader: TelemetryReader) -> LogsAnswer:
     conditions = query.conditions()
-    request = _located(reading, principal, query.request(LogPlace, "logs", now_ns=reading.clock.now_ns()), query)
+    request = _located(reader, principal, query.request(LogPlace, "logs", now_ns=reading.clock.now_ns()), query)
     found = list_records(
-        reading.store,
+        reader,
         tenant=principal.tenant,
         window=request.window,
         conditions=conditions,
@@ -143,13 +147,13 @@ def _logs(reading: Reading, principal: Principal, query: LogsQuery) -> LogsAnswe
 
 
 def _located(
-    reading: Reading, principal: Principal, request: ListRequest[LogPlace], query: LogsQuery
+    reader: TelemetryReader, principal: Principal, request: ListRequest[LogPlace], query: LogsQuery
 ) -> ListRequest[LogPlace]:
     """Return the request with the window around its trace when one is asked for and no window is."""
     if query.trace_id is None or query.start is not None or query.end is not None or request.after is not None:
         return request
     window = window_of_trace(
-        reading.store,
+        reader,
         tenant=principal.tenant,
         trace_id=parse_trace_id(query.trace_id),
         otherwise=request.window,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from homeostat_server.api.lists import (
@@ -22,6 +23,7 @@ from homeostat_server.api.reading import Reading
 from homeostat_server.model.identity import Principal
 from homeostat_server.query.cursor import NamePlace
 from homeostat_server.query.metrics.listing import METRICS_MAX, SERIES_MAX, SeriesPlace, list_metrics, list_series
+from homeostat_server.store.ports import TelemetryReader
 
 METRICS_USUAL: Final = 200
 SERIES_USUAL: Final = 100
@@ -113,8 +115,10 @@ def metrics_router(reading: Reading) -> APIRouter:
     caller = Depends(reading.caller)
 
     @router.get("/api/v1/metrics", summary="List metrics with their newest points", response_model=MetricsAnswer)
-    async def metrics(query: Annotated[MetricsQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
-        return await reading.answer("metrics", partial(_metrics, reading, principal, query))
+    async def metrics(
+        query: Annotated[MetricsQuery, Query()], principal: Annotated[Principal, caller], request: Request
+    ) -> Response:
+        return await reading.answer("metrics", request, partial(_metrics, reading, principal, query))
 
     # A path parameter: names of metrics may hold slashes.
     @router.get(
@@ -126,16 +130,17 @@ def metrics_router(reading: Reading) -> APIRouter:
         name: Annotated[str, Path(examples=[EXAMPLE_METRIC])],
         query: Annotated[SeriesQuery, Query()],
         principal: Annotated[Principal, caller],
+        request: Request,
     ) -> Response:
-        return await reading.answer("series", partial(_series, reading, principal, name, query))
+        return await reading.answer("series", request, partial(_series, reading, principal, query, name=name))
 
     return router
 
 
-def _metrics(reading: Reading, principal: Principal, query: MetricsQuery) -> MetricsAnswer:
+def _metrics(reading: Reading, principal: Principal, query: MetricsQuery, reader: TelemetryReader) -> MetricsAnswer:
     request = query.request(NamePlace, "metrics", now_ns=reading.clock.now_ns())
     page = list_metrics(
-        reading.store,
+        reader,
         tenant=principal.tenant,
         window=request.window,
         metrics_max=query.limit,
@@ -146,10 +151,12 @@ def _metrics(reading: Reading, principal: Principal, query: MetricsQuery) -> Met
     return MetricsAnswer.model_validate({"metrics": page.items, **list_members(request, page.next_place)})
 
 
-def _series(reading: Reading, principal: Principal, name: str, query: SeriesQuery) -> SeriesAnswer:
+def _series(
+    reading: Reading, principal: Principal, query: SeriesQuery, reader: TelemetryReader, *, name: str
+) -> SeriesAnswer:
     request = query.request(SeriesPlace, "series", name, now_ns=reading.clock.now_ns())
     found = list_series(
-        reading.store,
+        reader,
         tenant=principal.tenant,
         window=request.window,
         metric=name,

@@ -1,24 +1,32 @@
 """How a question of a caller reaches the store: who asks, is there room, and a thread to wait in.
 
 It knows no question. The store blocks, so whatever asks it, and whatever turns much data into text, runs beside the
-event loop; a bounded number at a time, a bounded number waiting.
+event loop; a bounded number at a time, a bounded number waiting. A caller who goes away takes the question along: one
+that waits is dropped, the statement of one that runs is stopped in the engine.
 """
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import anyio.to_thread
-from anyio import CapacityLimiter
+from anyio import CancelScope, CapacityLimiter
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from homeostat_server.exceptions import HomeostatError, Overloaded
+from homeostat_server.exceptions import HomeostatError, Overloaded, QueryCancelled
 from homeostat_server.model.identity import Principal, Scope
 from homeostat_server.runtime.clock import Clock
 from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.security.tokens import Headers
-from homeostat_server.store.ports import TelemetryStore
+from homeostat_server.store.ports import TelemetryStore, WatchedReader
+from homeostat_server.store.watched import QueryWatch
+
+_LOG: Final = logging.getLogger(__name__)
 
 RUNNING_MAX: Final = 8
 """Questions at a time: the engine has two cores, further ones only take memory from each other."""
@@ -51,8 +59,8 @@ class Reading:
         waiting_max: int = WAITING_MAX,
     ) -> None:
         """Take what is asked, who says who may ask, and how much at once."""
-        self.store = store
         self.clock = clock
+        self._store = store
         self._authenticator = authenticator
         self._threads = CapacityLimiter(running_max)
         self._waiting_max = waiting_max
@@ -82,34 +90,83 @@ class Reading:
         # Async although it waits for nothing: the framework gives a thread to what is not.
         return self._authenticator.authenticate(request.headers.raw, scope=Scope.READ)
 
-    async def run(self, question: str, ask: Callable[[], T]) -> T:
+    async def ask(self, question: str, request: Request, ask: Callable[[WatchedReader], T]) -> T:
         """Return what a function returns that is run in a thread.
 
         Args:
             question: its name in the metrics.
-            ask: may block and take long.
+            request: whose caller is waited for: once they have gone, nothing is asked any more.
+            ask: is given what to read from; may block and take long.
 
         Raises:
             Overloaded: too many are waiting already.
+            QueryCancelled: the caller has gone.
         """
         if self._threads.available_tokens <= 0 and self.waiting >= self._waiting_max:
             raise Overloaded("start a query", value=f"{self.waiting} are waiting", hint="Try again later.")
         began_s = self.clock.monotonic_s()
-        outcome = "cancelled"
+        outcome = "internal"
+        watch = QueryWatch()
         try:
-            answer = await anyio.to_thread.run_sync(ask, limiter=self._threads)
+            async with _while_wanted(request, watch):
+                answer = await anyio.to_thread.run_sync(partial(ask, self._store.watched(watch)), limiter=self._threads)
             outcome = "ok"
         except HomeostatError as error:
             outcome = error.code
+            raise
+        except asyncio.CancelledError:
+            outcome = QueryCancelled.code
             raise
         finally:
             self._durations.labels(question, outcome).observe(self.clock.monotonic_s() - began_s)
         return answer
 
-    async def answer(self, question: str, ask: Callable[[], BaseModel]) -> Response:
-        """Return as JSON what a function returns that is run in a thread."""
+    async def answer(self, question: str, request: Request, ask: Callable[[WatchedReader], BaseModel]) -> Response:
+        """Return as JSON what a function returns that is run in a thread; see `ask`."""
 
-        def written() -> bytes:
-            return ask().model_dump_json().encode()
+        def written(reader: WatchedReader) -> bytes:
+            return ask(reader).model_dump_json().encode()
 
-        return Response(await self.run(question, written), media_type="application/json")
+        return Response(await self.ask(question, request, written), media_type="application/json")
+
+
+@asynccontextmanager
+async def _while_wanted(request: Request, watch: QueryWatch) -> AsyncIterator[None]:
+    """Surround a question: it is called off when its caller goes away, or when the task that asks is cancelled.
+
+    Raises:
+        QueryCancelled: the caller went away while the question waited for a thread.
+    """
+    scope = CancelScope()
+    listening = asyncio.create_task(_listen(request, watch, scope), name="caller")
+    try:
+        with scope:
+            yield
+        if scope.cancelled_caught:
+            raise QueryCancelled("wait for a thread")
+    except asyncio.CancelledError:
+        _call_off(watch)
+        raise
+    finally:
+        listening.cancel()
+
+
+async def _listen(request: Request, watch: QueryWatch, scope: CancelScope) -> None:
+    """Wait until the caller goes away, then call the question off."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    # What waits for a thread ends by the scope; a thread cannot be interrupted and ends by the watch.
+    scope.cancel()
+    _call_off(watch)
+
+
+def _call_off(watch: QueryWatch) -> None:
+    """Cancel a watch in a thread: it talks to the engine."""
+    asyncio.get_running_loop().run_in_executor(None, _cancel, watch)
+
+
+def _cancel(watch: QueryWatch) -> None:
+    try:
+        watch.cancel()
+    except HomeostatError as error:
+        _LOG.warning("a question was not stopped and goes on to its time limit: %s", error)

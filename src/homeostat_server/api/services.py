@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from homeostat_server.api.lists import Answer, ListAnswer, Moment, WindowQuery, list_members
@@ -21,6 +22,7 @@ from homeostat_server.query.services.figures import (
     list_operations,
     list_services,
 )
+from homeostat_server.store.ports import TelemetryReader
 
 SERVICES_USUAL: Final = 200
 OPERATIONS_USUAL: Final = 200
@@ -100,8 +102,10 @@ def services_router(reading: Reading) -> APIRouter:
     @router.get(
         "/api/v1/services", summary="List services with rate, errors and durations", response_model=ServicesAnswer
     )
-    async def services(query: Annotated[ServicesQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
-        return await reading.answer("services", partial(_services, reading, principal, query))
+    async def services(
+        query: Annotated[ServicesQuery, Query()], principal: Annotated[Principal, caller], request: Request
+    ) -> Response:
+        return await reading.answer("services", request, partial(_services, reading, principal, query))
 
     # A path parameter: service names may hold slashes.
     @router.get(
@@ -113,25 +117,30 @@ def services_router(reading: Reading) -> APIRouter:
         service: Annotated[str, Path(description="What `service.name` says", examples=["checkout"])],
         query: Annotated[OperationsQuery, Query()],
         principal: Annotated[Principal, caller],
+        request: Request,
     ) -> Response:
-        return await reading.answer("operations", partial(_operations, reading, principal, service, query))
+        return await reading.answer(
+            "operations", request, partial(_operations, reading, principal, query, service=service)
+        )
 
     return router
 
 
-def _services(reading: Reading, principal: Principal, query: ServicesQuery) -> ServicesAnswer:
+def _services(reading: Reading, principal: Principal, query: ServicesQuery, reader: TelemetryReader) -> ServicesAnswer:
     request = query.request(NamePlace, "services", now_ns=reading.clock.now_ns())
     page = list_services(
-        reading.store, tenant=principal.tenant, window=request.window, services_max=query.limit, after=request.after
+        reader, tenant=principal.tenant, window=request.window, services_max=query.limit, after=request.after
     )
     found = [{**_shown(item), "requests_are": item.requests_are, "spans": item.spans} for item in page.items]
     return ServicesAnswer.model_validate({"services": found, **list_members(request, page.next_place)})
 
 
-def _operations(reading: Reading, principal: Principal, service: str, query: OperationsQuery) -> OperationsAnswer:
+def _operations(
+    reading: Reading, principal: Principal, query: OperationsQuery, reader: TelemetryReader, *, service: str
+) -> OperationsAnswer:
     request = query.request(OperationPlace, "operations", service, now_ns=reading.clock.now_ns())
     page = list_operations(
-        reading.store,
+        reader,
         tenant=principal.tenant,
         window=request.window,
         service=service,

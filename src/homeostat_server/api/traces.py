@@ -31,6 +31,7 @@ from homeostat_server.query.traces.lookup import (
     parse_trace_id,
     read_piece,
 )
+from homeostat_server.store.ports import TelemetryReader
 
 TRACES_USUAL: Final = 20
 PROTOBUF: Final = "application/x-protobuf"
@@ -99,8 +100,10 @@ def traces_router(reading: Reading) -> APIRouter:
     caller = Depends(reading.caller)
 
     @router.get("/api/v1/traces", summary="List traces, newest first", response_model=TracesAnswer)
-    async def list_(query: Annotated[TracesQuery, Query()], principal: Annotated[Principal, caller]) -> Response:
-        return await reading.answer("traces", partial(_list, reading, principal, query))
+    async def list_(
+        query: Annotated[TracesQuery, Query()], principal: Annotated[Principal, caller], request: Request
+    ) -> Response:
+        return await reading.answer("traces", request, partial(_list, reading, principal, query))
 
     @router.get(
         "/api/v1/traces/{trace_id}",
@@ -115,7 +118,7 @@ def traces_router(reading: Reading) -> APIRouter:
         request: Request,
     ) -> Response:
         form = PROTOBUF_FORM if PROTOBUF in request.headers.get("accept", "") else JSON_FORM
-        answering = _Answering(reading=reading, principal=principal, form=form, spans_max=query.limit)
+        answering = _Answering(reading=reading, request=request, principal=principal, form=form, spans_max=query.limit)
         return await answering.response(parse_trace_id(trace_id))
 
     return router
@@ -137,11 +140,11 @@ TRACE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _list(reading: Reading, principal: Principal, query: TracesQuery) -> TracesAnswer:
+def _list(reading: Reading, principal: Principal, query: TracesQuery, reader: TelemetryReader) -> TracesAnswer:
     now_ns = reading.clock.now_ns()
     request: ListRequest[TracePlace] = query.request(TracePlace, "traces", now_ns=now_ns)
     page = list_traces(
-        reading.store,
+        reader,
         tenant=principal.tenant,
         window=request.window,
         conditions=query.conditions(),
@@ -222,12 +225,13 @@ class _Answering:
     """Write one trace, a piece at a time, each read and written in a thread."""
 
     reading: Reading
+    request: Request
     principal: Principal
     form: _Form
     spans_max: int
 
     async def response(self, trace_id: str) -> Response:
-        begin = await self.reading.run("trace", partial(self._begin, trace_id))
+        begin = await self.reading.ask("trace", self.request, partial(self._begin, trace_id))
         form = self.form
         if begin.spans_of_all <= begin.piece.spans:
             return Response(form.head + begin.content + form.tail, media_type=form.media_type)
@@ -235,22 +239,21 @@ class _Answering:
         headers = {} if truncation is None else {TRUNCATED_HEADER: truncation.shown}
         return StreamingResponse(self._stream(begin, truncation), media_type=form.media_type, headers=headers)
 
-    def _begin(self, trace_id: str) -> _Begin:
-        store = self.reading.store
-        trace = find_trace(store, tenant=self.principal.tenant, trace_id=trace_id)
-        piece = self._read(trace, after=None, given=0)
+    def _begin(self, trace_id: str, reader: TelemetryReader) -> _Begin:
+        trace = find_trace(reader, tenant=self.principal.tenant, trace_id=trace_id)
+        piece = self._read(reader, trace, after=None, given=0)
         if not piece.spans:
             raise not_found(trace_id)
         more = piece.next_place is not None
-        spans_of_all = count_spans(store, trace) if more else piece.spans
+        spans_of_all = count_spans(reader, trace) if more else piece.spans
         return _Begin(trace=trace, piece=piece, content=self.form.piece(piece.data), spans_of_all=spans_of_all)
 
-    def _read(self, trace: StoredTrace, *, after: Place | None, given: int) -> Piece:
+    def _read(self, reader: TelemetryReader, trace: StoredTrace, *, after: Place | None, given: int) -> Piece:
         spans_max = min(SPANS_PER_PIECE, self.spans_max - given)
-        return read_piece(self.reading.store, trace, after=after, spans_max=spans_max)
+        return read_piece(reader, trace, after=after, spans_max=spans_max)
 
-    def _next(self, trace: StoredTrace, after: Place, given: int) -> tuple[Piece, bytes]:
-        piece = self._read(trace, after=after, given=given)
+    def _next(self, trace: StoredTrace, after: Place, given: int, reader: TelemetryReader) -> tuple[Piece, bytes]:
+        piece = self._read(reader, trace, after=after, given=given)
         return piece, self.form.piece(piece.data) if piece.spans else b""
 
     async def _stream(self, begin: _Begin, truncation: _Truncation | None) -> AsyncIterator[bytes]:
@@ -258,7 +261,8 @@ class _Answering:
         yield form.head + begin.content
         given, place = begin.piece.spans, begin.piece.next_place
         while place is not None and given < self.spans_max:
-            piece, content = await self.reading.run("trace_piece", partial(self._next, begin.trace, place, given))
+            following = partial(self._next, begin.trace, place, given)
+            piece, content = await self.reading.ask("trace_piece", self.request, following)
             given, place = given + piece.spans, piece.next_place
             if content:
                 yield form.separator + content

@@ -10,7 +10,7 @@ from homeostat_server.model.tenant import Tenant
 from homeostat_server.query import sql
 from homeostat_server.query.rows import digits, integer, pairs, raws, text
 from homeostat_server.query.values import fill_attributes
-from homeostat_server.store.ports import Row, TelemetryStore
+from homeostat_server.store.ports import Row, TelemetryReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +24,12 @@ class Source:
     scope_schema_url: str
 
 
-def read_sources(store: TelemetryStore, *, tenant: Tenant, numbers: Collection[int]) -> dict[int, Source]:
+def read_sources(reader: TelemetryReader, *, tenant: Tenant, numbers: Collection[int]) -> dict[int, Source]:
     """Return the sources of these numbers; one that is not known any more is missing."""
     if not numbers:
         return {}
     listed = ",".join(str(number) for number in sorted(set(numbers)))
-    rows = store.read(tenant, sql.SOURCES, {"tenant": tenant, "sources": listed})
+    rows = reader.read(tenant, sql.SOURCES, {"tenant": tenant, "sources": listed})
     return {integer(row["source"]): _source(row) for row in rows}
 
 

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import pyarrow as pa
+
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.tenant import Tenant
+from homeostat_server.store.watched import QueryWatch, Scanned
 
 Parameter: TypeAlias = str | int | float
 """What a query can be given: text, a whole number or a real one. Ids travel as hex text."""
@@ -59,7 +62,60 @@ class StoreStatistics:
     tables: Sequence[TableSize]
 
 
-class TelemetryStore(Protocol):
+class TelemetryReader(Protocol):
+    """Answer questions about telemetry.
+
+    Safe to call from many threads; every call blocks its thread until it is done. Other tenants' rows do not exist for
+    a question, whatever it says. Reads do not wait for inserts.
+    """
+
+    def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
+        """Answer one SELECT with one tenant's rows, in the order the query asks for; no rows is an empty list.
+
+        `{name:Type}` in the SQL stands for a parameter.
+
+        Raises:
+            QueryLimit: the query reached one of its bounds; nothing of the answer is given.
+            InvalidRequest: the engine does not understand the query, or it is not one SELECT over the telemetry tables
+                that a reader may ask (no SETTINGS, FORMAT, EXPLAIN, system tables or functions that reach out).
+            QueryCancelled: its watch was cancelled.
+            StoreUnavailable: too many queries are running, or the store is closed.
+        """
+        ...
+
+    def read_table(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> pa.Table:
+        """Answer one SELECT as `read` does, by columns: for answers of many rows that numpy goes on with.
+
+        Text is `binary`, a FixedString `fixed_size_binary`, numbers are of their own width, times as in `read`; no
+        rows is a table without rows that has its columns.
+
+        Raises:
+            HomeostatError: as `read` does.
+        """
+        ...
+
+
+class WatchedReader(TelemetryReader, Protocol):
+    """Answer questions under a watch, which counts what they cost and can call them off.
+
+    After `cancel` of its watch every call raises `QueryCancelled`, one that runs soon.
+    """
+
+    @property
+    def scanned(self) -> Scanned:
+        """Return how much was read from tables since the watch began."""
+        ...
+
+    def check(self) -> None:
+        """Return when the question was not called off; long work between two calls asks now and then.
+
+        Raises:
+            QueryCancelled: it was.
+        """
+        ...
+
+
+class TelemetryStore(TelemetryReader, Protocol):
     """Keep telemetry and answer questions about it.
 
     Safe to call from many threads; every call blocks its thread until it is done.
@@ -78,18 +134,8 @@ class TelemetryStore(Protocol):
         """
         ...
 
-    def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
-        """Answer one SELECT with one tenant's rows, in the order the query asks for; no rows is an empty list.
-
-        `{name:Type}` in the SQL stands for a parameter. Other tenants' rows do not exist for the query, whatever it
-        says. Reads do not wait for inserts.
-
-        Raises:
-            QueryLimit: the query reached one of its bounds; nothing of the answer is given.
-            InvalidRequest: the engine does not understand the query, or it is not one SELECT over the telemetry tables
-                that a reader may ask (no SETTINGS, FORMAT, EXPLAIN, system tables or functions that reach out).
-            StoreUnavailable: too many queries are running, or the store is closed.
-        """
+    def watched(self, watch: QueryWatch) -> WatchedReader:
+        """Return a reader whose statements one watch counts and can call off; it costs nothing to make."""
         ...
 
     def statistics(self) -> StoreStatistics:

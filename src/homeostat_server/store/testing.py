@@ -4,9 +4,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
+
+from homeostat_server.exceptions import QueryCancelled
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.store.ports import Parameter, Row, StoreStatistics
+from homeostat_server.store.watched import QueryWatch, Scanned
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +25,18 @@ class Question:
 class MemoryStore:
     """Remember what is stored and asked; implements `homeostat_server.store.ports.TelemetryStore`. Thread-safe.
 
-    Set `rows` for what every question is answered with, `statistics_now` and `expired_partitions` for the other
-    answers. Set `fail_with` and every call but `close` raises it.
+    Set `rows` for what every question is answered with (by columns they are a table of these rows), `scanned_each` for
+    what a watch counts for it, `statistics_now` and `expired_partitions` for the other answers. Set `fail_with` and
+    every call but `close` raises it. With `hold` set, a question under a watch lasts until its watch is cancelled;
+    `is_held` is set while one does.
     """
 
     def __init__(self) -> None:
         """Begin empty, open and well."""
         self.rows: list[Row] = []
+        self.scanned_each = Scanned(rows=0, bytes=0)
+        self.hold = False
+        self.is_held = threading.Event()
         self.statistics_now = StoreStatistics(memory_bytes=0, tables=())
         self.expired_partitions = 0
         self.fail_with: Exception | None = None
@@ -50,6 +59,14 @@ class MemoryStore:
             self.questions.append(Question(tenant, sql, parameters))
         return list(self.rows)
 
+    def read_table(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> pa.Table:
+        """Remember the question and give the rows that the test has set as a table."""
+        return pa.Table.from_pylist(self.read(tenant, sql, parameters))
+
+    def watched(self, watch: QueryWatch) -> "WatchedMemory":
+        """Return a reader of the same answers under a watch."""
+        return WatchedMemory(self, watch)
+
     def statistics(self) -> StoreStatistics:
         """Give what the test has set."""
         self._fail()
@@ -70,3 +87,43 @@ class MemoryStore:
     def _fail(self) -> None:
         if self.fail_with is not None:
             raise self.fail_with
+
+
+class WatchedMemory:
+    """Give a `MemoryStore`'s answers under a watch; implements `homeostat_server.store.ports.WatchedReader`."""
+
+    def __init__(self, store: MemoryStore, watch: QueryWatch) -> None:
+        """Read from a store."""
+        self._store = store
+        self._watch = watch
+
+    @property
+    def scanned(self) -> Scanned:
+        """Return `scanned_each` of the store for each question so far."""
+        return self._watch.scanned
+
+    def check(self) -> None:
+        """Raise when the watch was cancelled."""
+        self._watch.check()
+
+    def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
+        """Give the store's rows, or wait to be cancelled when it holds."""
+        cancelled = threading.Event()
+
+        def stop() -> bool:
+            cancelled.set()
+            return True
+
+        with self._watch.statement(stop):
+            if self._store.hold:
+                self._store.is_held.set()
+                cancelled.wait()
+                self._store.is_held.clear()
+                raise QueryCancelled("answer a query")
+            rows = self._store.read(tenant, sql, parameters)
+        self._watch.count(self._store.scanned_each)
+        return rows
+
+    def read_table(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> pa.Table:
+        """Give the store's rows as a table."""
+        return pa.Table.from_pylist(self.read(tenant, sql, parameters))

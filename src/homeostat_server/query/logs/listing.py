@@ -19,7 +19,7 @@ from homeostat_server.query.times import NS_PER_S, TIME_NS_MAX
 from homeostat_server.query.traces.lookup import bounds_of_trace
 from homeostat_server.query.values import Json, attributes_json, value_json
 from homeostat_server.query.window import SPAN_NS_MAX, Window
-from homeostat_server.store.ports import Parameter, Row, TelemetryStore
+from homeostat_server.store.ports import Parameter, Row, TelemetryReader
 
 RECORDS_MAX: Final = 1_000
 """Of one page: with attributes some megabytes of JSON."""
@@ -186,9 +186,9 @@ def parse_search(text_: str) -> str:
     return text_
 
 
-def window_of_trace(store: TelemetryStore, *, tenant: Tenant, trace_id: str, otherwise: Window) -> Window:
+def window_of_trace(reader: TelemetryReader, *, tenant: Tenant, trace_id: str, otherwise: Window) -> Window:
     """Return where a trace's records are looked for when nobody says, the other window when the trace is not known."""
-    bounds = bounds_of_trace(store, tenant=tenant, trace_id=trace_id)
+    bounds = bounds_of_trace(reader, tenant=tenant, trace_id=trace_id)
     if bounds is None:
         return otherwise
     start_ns = max(0, bounds[0] - AROUND_TRACE_NS)
@@ -196,7 +196,7 @@ def window_of_trace(store: TelemetryStore, *, tenant: Tenant, trace_id: str, oth
 
 
 def list_records(
-    store: TelemetryStore,
+    reader: TelemetryReader,
     *,
     tenant: Tenant,
     window: Window,
@@ -216,11 +216,11 @@ def list_records(
     if after is not None:
         parameters |= {"last_ns": after.time_ns, "before_ns": after.time_ns - 1, "skip": after.given}
         parameters |= {"segment": after.segment, "content": after.content}
-    rows = store.read(tenant, sql.records(conditions.conditions(), after=after is not None), parameters)
+    rows = reader.read(tenant, sql.records(conditions.conditions(), after=after is not None), parameters)
     given = rows[:records_max]
     place = _next_place(given, after) if len(rows) > records_max else None
     records = tuple(_record(row) for row in given)
-    sources = read_sources(store, tenant=tenant, numbers={record.source for record in records})
+    sources = read_sources(reader, tenant=tenant, numbers={record.source for record in records})
     return LogPage(Page(records, place), sources)
 
 

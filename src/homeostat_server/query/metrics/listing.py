@@ -13,7 +13,7 @@ from homeostat_server.query.rows import digits, integer, integers, pairs, text, 
 from homeostat_server.query.sources import Source, read_sources
 from homeostat_server.query.values import Json, attributes_json
 from homeostat_server.query.window import Window
-from homeostat_server.store.ports import Parameter, Row, TelemetryStore
+from homeostat_server.store.ports import Parameter, Row, TelemetryReader
 
 METRICS_MAX: Final = 1_000
 SERIES_MAX: Final = 1_000
@@ -81,7 +81,7 @@ class SeriesPage:
 
 
 def list_metrics(
-    store: TelemetryStore,
+    reader: TelemetryReader,
     *,
     tenant: Tenant,
     window: Window,
@@ -93,7 +93,7 @@ def list_metrics(
     """Return the metrics that have series in the window, by name.
 
     Args:
-        store: where they are.
+        reader: where they are.
         tenant: whose they are.
         window: when; series are known to the hour.
         metrics_max: how many at most.
@@ -109,16 +109,16 @@ def list_metrics(
     }
     given = {key: value for key, value in asked.items() if value is not None}
     parameters: dict[str, Parameter] = {"tenant": tenant, **window.parameters(), **given, "rows": metrics_max + 1}
-    rows = store.read(tenant, sql.metrics([conditions[key] for key in given]), parameters)
+    rows = reader.read(tenant, sql.metrics([conditions[key] for key in given]), parameters)
     shown = rows[:metrics_max]
     kinds = {text(row["metric"]): _named(row["kinds"], KINDS) for row in shown}
-    newest = newest_of_metrics(store, tenant=tenant, window=window, kinds_by_metric=kinds)
+    newest = newest_of_metrics(reader, tenant=tenant, window=window, kinds_by_metric=kinds)
     items = tuple(_metric(row, newest.get(text(row["metric"]))) for row in shown)
     return Page(items, NamePlace(items[-1].name) if len(rows) > metrics_max else None)
 
 
 def list_series(
-    store: TelemetryStore,
+    reader: TelemetryReader,
     *,
     tenant: Tenant,
     window: Window,
@@ -142,24 +142,24 @@ def list_series(
         **given,
         "rows": series_max + 1,
     }
-    rows = store.read(tenant, sql.series([conditions[key] for key in given]), parameters)
+    rows = reader.read(tenant, sql.series([conditions[key] for key in given]), parameters)
     if not rows:
-        _require_known(store, tenant=tenant, metric=metric)
-    return _series_page(store, rows, tenant=tenant, window=window, metric=metric, series_max=series_max)
+        _require_known(reader, tenant=tenant, metric=metric)
+    return _series_page(reader, rows, tenant=tenant, window=window, metric=metric, series_max=series_max)
 
 
-def _require_known(store: TelemetryStore, *, tenant: Tenant, metric: str) -> None:
-    if not store.read(tenant, sql.KNOWN, {"tenant": tenant, "metric": metric}):
+def _require_known(reader: TelemetryReader, *, tenant: Tenant, metric: str) -> None:
+    if not reader.read(tenant, sql.KNOWN, {"tenant": tenant, "metric": metric}):
         hint = "Nobody sent it, its series expired, or it belongs to another tenant."
         raise NotFound("find the metric", value=metric, hint=hint)
 
 
 def _series_page(
-    store: TelemetryStore, rows: list[Row], *, tenant: Tenant, window: Window, metric: str, series_max: int
+    reader: TelemetryReader, rows: list[Row], *, tenant: Tenant, window: Window, metric: str, series_max: int
 ) -> SeriesPage:
     shown = rows[:series_max]
     newest = newest_of_series(
-        store,
+        reader,
         tenant=tenant,
         window=window,
         metric=metric,
@@ -167,7 +167,7 @@ def _series_page(
         series=[integer(row["series"]) for row in shown],
     )
     items = tuple(_series(row, newest.get(integer(row["series"]))) for row in shown)
-    sources = read_sources(store, tenant=tenant, numbers={item.source for item in items})
+    sources = read_sources(reader, tenant=tenant, numbers={item.source for item in items})
     return SeriesPage(Page(items, SeriesPlace(items[-1].series) if len(rows) > series_max else None), sources)
 
 

@@ -12,7 +12,7 @@ from homeostat_server.query.rows import integer, text
 from homeostat_server.query.times import NS_PER_S
 from homeostat_server.query.values import real_json
 from homeostat_server.query.window import Window
-from homeostat_server.store.ports import Parameter, Row, TelemetryStore
+from homeostat_server.store.ports import Parameter, Row, TelemetryReader
 
 RECENT_NS: Final = 300 * NS_PER_S
 """Whatever is alive has a point in the last minutes; only what has none is looked for in the whole window."""
@@ -47,7 +47,7 @@ class Point:
 
 
 def newest_of_metrics(
-    store: TelemetryStore, *, tenant: Tenant, window: Window, kinds_by_metric: dict[str, tuple[str, ...]]
+    reader: TelemetryReader, *, tenant: Tenant, window: Window, kinds_by_metric: dict[str, tuple[str, ...]]
 ) -> dict[str, Point]:
     """Return the newest point in the window of each metric that has one, of whichever series."""
     found: dict[str, Point] = {}
@@ -60,13 +60,13 @@ def newest_of_metrics(
                 **part.parameters(),
                 "metrics": orjson.dumps(of_table).decode(),
             }
-            for row in store.read(tenant, sql.newest_of_metrics(table), parameters):
+            for row in reader.read(tenant, sql.newest_of_metrics(table), parameters):
                 _keep_newest(found, text(row["metric"]), _point(row, table))
     return found
 
 
 def newest_of_series(
-    store: TelemetryStore,
+    reader: TelemetryReader,
     *,
     tenant: Tenant,
     window: Window,
@@ -86,7 +86,7 @@ def newest_of_series(
                 "first_series": min(missing),
                 "last_series": max(missing),
             }
-            rows = store.read(tenant, sql.newest_of_series(table), parameters)
+            rows = reader.read(tenant, sql.newest_of_series(table), parameters)
             found |= {integer(row["series"]): _point(row, table) for row in rows if integer(row["series"]) in missing}
     return found
 

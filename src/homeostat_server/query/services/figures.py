@@ -11,7 +11,7 @@ from homeostat_server.query.page import Page
 from homeostat_server.query.rows import integer, reals, text
 from homeostat_server.query.services import sql
 from homeostat_server.query.window import Window
-from homeostat_server.store.ports import Parameter, Row, TelemetryStore
+from homeostat_server.store.ports import Parameter, Row, TelemetryReader
 
 SERVICES_MAX: Final = 1_000
 OPERATIONS_MAX: Final = 1_000
@@ -83,7 +83,7 @@ class OperationFigures:
 
 
 def list_services(
-    store: TelemetryStore, *, tenant: Tenant, window: Window, services_max: int, after: NamePlace | None = None
+    reader: TelemetryReader, *, tenant: Tenant, window: Window, services_max: int, after: NamePlace | None = None
 ) -> Page[ServiceFigures, NamePlace]:
     """Return the services that have spans in the window, by name, those after a name when one is given."""
     parameters: dict[str, Parameter] = {
@@ -93,7 +93,7 @@ def list_services(
         "rows": 2 * (services_max + 1),
         **({} if after is None else {"after": after.name}),
     }
-    rows = store.read(tenant, sql.services(after=after is not None), parameters)
+    rows = reader.read(tenant, sql.services(after=after is not None), parameters)
     found = [
         _service(name, list(of_service), window) for name, of_service in groupby(rows, lambda row: text(row["service"]))
     ]
@@ -102,7 +102,7 @@ def list_services(
 
 
 def list_operations(
-    store: TelemetryStore,
+    reader: TelemetryReader,
     *,
     tenant: Tenant,
     window: Window,
@@ -118,7 +118,7 @@ def list_operations(
         "rows": operations_max + 1,
         **({} if after is None else {"after_name": after.name, "after_kind": after.kind}),
     }
-    rows = store.read(tenant, sql.operations(after=after is not None), parameters)
+    rows = reader.read(tenant, sql.operations(after=after is not None), parameters)
     items = tuple(_operation(row, window) for row in rows[:operations_max])
     return Page(items, OperationPlace(items[-1].name, items[-1].kind) if len(rows) > operations_max else None)
 

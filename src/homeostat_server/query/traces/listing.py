@@ -17,7 +17,7 @@ from homeostat_server.query.times import NS_PER_S
 from homeostat_server.query.traces import sql
 from homeostat_server.query.traces.lookup import bounds_of_traces
 from homeostat_server.query.window import Window
-from homeostat_server.store.ports import Parameter, Row, TelemetryStore
+from homeostat_server.store.ports import Parameter, Row, TelemetryReader
 
 TRACES_MAX: Final = 200
 """Of one page; each is looked up by its id."""
@@ -121,7 +121,7 @@ class TracePlace(NamedTuple):
 
 
 def list_traces(
-    store: TelemetryStore,
+    reader: TelemetryReader,
     *,
     tenant: Tenant,
     window: Window,
@@ -136,11 +136,11 @@ def list_traces(
     that was there is left out, however much arrives meanwhile.
     """
     snapshot = _newest_segment(now_ns) if after is None else after.snapshot
-    found = _matches(store, tenant=tenant, window=window, conditions=conditions, rows=traces_max + 1, after=after)
+    found = _matches(reader, tenant=tenant, window=window, conditions=conditions, rows=traces_max + 1, after=after)
     given = found[:traces_max]
     last = given[-1] if len(found) > traces_max else None
     return Page(
-        _summaries(store, tenant=tenant, found=given),
+        _summaries(reader, tenant=tenant, found=given),
         None if last is None else TracePlace(last.newest_ns, last.trace_id, snapshot),
     )
 
@@ -157,7 +157,7 @@ def _newest_segment(now_ns: int) -> int:
 
 
 def _matches(
-    store: TelemetryStore,
+    reader: TelemetryReader,
     *,
     tenant: Tenant,
     window: Window,
@@ -175,7 +175,7 @@ def _matches(
         parameters |= {"newer_ns": last_ns + 1, "window_last_ns": window.last_ns}
     found: list[Row] = []
     for first_ns in _slice_starts(window.start_ns, last_ns):
-        found = store.read(tenant, statement, {**parameters, "first_ns": first_ns, "last_ns": last_ns})
+        found = reader.read(tenant, statement, {**parameters, "first_ns": first_ns, "last_ns": last_ns})
         if len(found) == rows:
             break
     return [_Match(raw(row["trace_id"]).hex(), integer(row["newest_ns"])) for row in found]
@@ -190,9 +190,9 @@ def _slice_starts(start_ns: int, last_ns: int) -> Iterator[int]:
     yield start_ns
 
 
-def _summaries(store: TelemetryStore, *, tenant: Tenant, found: Sequence[_Match]) -> tuple[TraceSummary, ...]:
+def _summaries(reader: TelemetryReader, *, tenant: Tenant, found: Sequence[_Match]) -> tuple[TraceSummary, ...]:
     trace_ids = [match.trace_id for match in found]
-    bounds = bounds_of_traces(store, tenant=tenant, trace_ids=trace_ids) if found else None
+    bounds = bounds_of_traces(reader, tenant=tenant, trace_ids=trace_ids) if found else None
     if bounds is None:
         return ()
     parameters: dict[str, Parameter] = {
@@ -201,7 +201,7 @@ def _summaries(store: TelemetryStore, *, tenant: Tenant, found: Sequence[_Match]
         "first_ns": bounds[0],
         "last_ns": bounds[1],
     }
-    by_id = {raw(row["trace_id"]).hex(): row for row in store.read(tenant, sql.SUMMARIES, parameters)}
+    by_id = {raw(row["trace_id"]).hex(): row for row in reader.read(tenant, sql.SUMMARIES, parameters)}
     # A trace whose spans expired since they were found is not one any more.
     return tuple(_summary(by_id[match.trace_id], match) for match in found if match.trace_id in by_id)
 

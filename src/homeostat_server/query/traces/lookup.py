@@ -15,7 +15,7 @@ from homeostat_server.query.sources import read_sources
 from homeostat_server.query.times import NS_PER_S, TIME_NS_MAX
 from homeostat_server.query.traces import sql
 from homeostat_server.query.traces.messages import traces_data
-from homeostat_server.store.ports import Parameter, Row, TelemetryStore
+from homeostat_server.store.ports import Parameter, Row, TelemetryReader
 
 SPANS_PER_PIECE: Final = 2_000
 """About 2 MB of JSON and 100 ms of work: other requests wait no longer than that for the interpreter."""
@@ -73,28 +73,28 @@ class StoredTrace:
         }
 
 
-def find_trace(store: TelemetryStore, *, tenant: Tenant, trace_id: str) -> StoredTrace:
+def find_trace(reader: TelemetryReader, *, tenant: Tenant, trace_id: str) -> StoredTrace:
     """Return where the spans of a trace are; `trace_id` is one that `parse_trace_id` returned.
 
     Raises:
         NotFound: the tenant has no span of it.
     """
-    bounds = bounds_of_trace(store, tenant=tenant, trace_id=trace_id)
+    bounds = bounds_of_trace(reader, tenant=tenant, trace_id=trace_id)
     if bounds is None:
         raise not_found(trace_id)
     return StoredTrace(tenant=tenant, trace_id=trace_id, first_ns=bounds[0], last_ns=bounds[1])
 
 
-def bounds_of_trace(store: TelemetryStore, *, tenant: Tenant, trace_id: str) -> tuple[int, int] | None:
+def bounds_of_trace(reader: TelemetryReader, *, tenant: Tenant, trace_id: str) -> tuple[int, int] | None:
     """Return the moments between which all spans of a trace start, None when there are no such spans."""
     statement = shared.trace_bounds(shared.ONE_TRACE)
-    return _bounds(store.read(tenant, statement, {"tenant": tenant, "trace_id": trace_id}))
+    return _bounds(reader.read(tenant, statement, {"tenant": tenant, "trace_id": trace_id}))
 
 
-def bounds_of_traces(store: TelemetryStore, *, tenant: Tenant, trace_ids: Iterable[str]) -> tuple[int, int] | None:
+def bounds_of_traces(reader: TelemetryReader, *, tenant: Tenant, trace_ids: Iterable[str]) -> tuple[int, int] | None:
     """Return the moments between which all spans of these traces start, None when there are no such spans."""
     statement = shared.trace_bounds(shared.SOME_TRACES)
-    return _bounds(store.read(tenant, statement, {"tenant": tenant, "trace_ids": ",".join(trace_ids)}))
+    return _bounds(reader.read(tenant, statement, {"tenant": tenant, "trace_ids": ",".join(trace_ids)}))
 
 
 def _bounds(rows: list[Row]) -> tuple[int, int] | None:
@@ -104,7 +104,7 @@ def _bounds(rows: list[Row]) -> tuple[int, int] | None:
     return first_s * NS_PER_S, min(last_s * NS_PER_S + NS_PER_S - 1, TIME_NS_MAX)
 
 
-def read_piece(store: TelemetryStore, trace: StoredTrace, *, after: Place | None, spans_max: int) -> Piece:
+def read_piece(reader: TelemetryReader, trace: StoredTrace, *, after: Place | None, spans_max: int) -> Piece:
     """Return the next spans of a trace, in the order of (start, span id).
 
     Spans equal in both are all in one piece, which may for that be larger than `spans_max`.
@@ -112,8 +112,8 @@ def read_piece(store: TelemetryStore, trace: StoredTrace, *, after: Place | None
     parameters: dict[str, Parameter] = {**trace.parameters(), "rows": spans_max}
     if after is not None:
         parameters |= {"after_ns": after.start_ns, "after_id": after.span_id}
-    rows = store.read(trace.tenant, sql.spans(after=after is not None), parameters)
-    sources = read_sources(store, tenant=trace.tenant, numbers={integer(row["source"]) for row in rows})
+    rows = reader.read(trace.tenant, sql.spans(after=after is not None), parameters)
+    sources = read_sources(reader, tenant=trace.tenant, numbers={integer(row["source"]) for row in rows})
     return Piece(
         data=traces_data(rows, sources, trace_id=bytes.fromhex(trace.trace_id)),
         spans=len(rows),
@@ -121,9 +121,9 @@ def read_piece(store: TelemetryStore, trace: StoredTrace, *, after: Place | None
     )
 
 
-def count_spans(store: TelemetryStore, trace: StoredTrace) -> int:
+def count_spans(reader: TelemetryReader, trace: StoredTrace) -> int:
     """Return how many spans a trace has."""
-    return integer(store.read(trace.tenant, sql.SPAN_COUNT, trace.parameters())[0]["spans"])
+    return integer(reader.read(trace.tenant, sql.SPAN_COUNT, trace.parameters())[0]["spans"])
 
 
 def not_found(trace_id: str) -> NotFound:

@@ -10,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from homeostat_server.exceptions import (
     DataFolderLocked,
     DataFolderUnusable,
@@ -21,7 +23,16 @@ from homeostat_server.exceptions import (
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.signal import Signal
 from homeostat_server.model.tenant import Tenant, parse_tenant
-from homeostat_server.store.ports import Parameter, QueryLimits, RetentionDays, Row, StoreStatistics, TableSize
+from homeostat_server.store.ports import (
+    Parameter,
+    QueryLimits,
+    RetentionDays,
+    Row,
+    StoreStatistics,
+    TableSize,
+    WatchedReader,
+)
+from homeostat_server.store.telemetry.asking import Asker, WatchedSessions
 from homeostat_server.store.telemetry.catalogue import CATALOGUE
 from homeostat_server.store.telemetry.engine_config import (
     ENGINE_SCOPE,
@@ -37,11 +48,11 @@ from homeostat_server.store.telemetry.hands import Hands
 from homeostat_server.store.telemetry.inserts import DERIVED, ROWS, TABLES
 from homeostat_server.store.telemetry.layouts import MIGRATIONS
 from homeostat_server.store.telemetry.migrations import migrate
-from homeostat_server.store.telemetry.questions import PARSE, Examiner
 from homeostat_server.store.telemetry.readers import ReaderPool
 from homeostat_server.store.telemetry.retention import apply_time_to_live, expired_partitions
 from homeostat_server.store.telemetry.session import Session
 from homeostat_server.store.telemetry.tables import DATABASE
+from homeostat_server.store.watched import QueryWatch
 
 WRITER_SETTINGS: Final[dict[str, str | int]] = {
     SCOPE_SETTING: ENGINE_SCOPE,
@@ -120,11 +131,12 @@ class EmbeddedStore:
         self._retention = retention
         self._config = _prepare(folder, lambda: configure(folder / "config", bounds))
         self._readers = ReaderPool(self._open_reader, sessions_max=readers_max, wait_s=limits.duration_s)
-        self._examiner = Examiner()
         self._interrupted: set[int] = set()
         self._closing = threading.Lock()
         self._closed = False
         self._upkeep = self._open_writer()
+        self._stopper = self._open_writer()
+        self._asker = Asker(self._readers, stopper=self._stopper)
         self._writers: dict[Signal, tuple[Session, ...]] = {}
         self._hands = Hands(threads=sum(count - 1 for count in WRITERS.values()))
         try:
@@ -208,9 +220,15 @@ class EmbeddedStore:
 
     def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
         """Answer a question with one tenant's rows; see the port."""
-        with self._readers.session(tenant) as session:
-            self._examiner.examine(sql, parse=lambda question: _bytes(session.rows(PARSE, {"question": question})[0]))
-            return session.rows(sql, parameters)
+        return self._asker.ask(tenant, sql, parameters).rows
+
+    def read_table(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> pa.Table:
+        """Answer a question with one tenant's rows by columns; see the port."""
+        return self._asker.ask(tenant, sql, parameters).table
+
+    def watched(self, watch: QueryWatch) -> WatchedReader:
+        """Return a reader under a watch; see the port."""
+        return WatchedSessions(self._asker, watch)
 
     def statistics(self) -> StoreStatistics:
         """Say how much there is and what it takes."""
@@ -248,7 +266,7 @@ class EmbeddedStore:
             self._closed = True
         self._readers.close()
         self._hands.close()
-        for session in (*chain.from_iterable(self._writers.values()), self._upkeep):
+        for session in (*chain.from_iterable(self._writers.values()), self._stopper, self._upkeep):
             session.close()
 
 

@@ -4,6 +4,7 @@ import re
 import shutil
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from homeostat_server.exceptions import HomeostatError, InvalidRequest, QueryLimit, SegmentRejected, StoreUnavailable
 from homeostat_server.store.ports import Parameter, Row
+from homeostat_server.store.watched import Scanned
 
 _CODE: Final = re.compile(r"Code: (\d+)\.")
 
@@ -48,11 +50,28 @@ _ESCAPES: Final = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\
 class _Result(Protocol):
     def bytes(self) -> bytes: ...
 
+    def storage_rows_read(self) -> int: ...
+
+    def storage_bytes_read(self) -> int: ...
+
 
 class _Connection(Protocol):
     def query(self, query: str, format: str, params: Mapping[str, object]) -> _Result: ...  # noqa: A002 - chdb's word
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Hold an answer by columns, and how much was read from tables for it."""
+
+    table: pa.Table
+    scanned: Scanned
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return the answer by rows."""
+        return cast("list[Row]", self.table.to_pylist())
 
 
 def engine_code(error: Exception) -> int:
@@ -125,13 +144,13 @@ class Session:
             raise
         return connection
 
-    def _query(self, sql: str, form: str = "TabSeparated", parameters: Mapping[str, object] | None = None) -> bytes:
+    def _query(self, sql: str, form: str = "TabSeparated", parameters: Mapping[str, object] | None = None) -> _Result:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the store is closed")
             connection = self._connection = self._connection or self._connect()
             try:
-                return connection.query(sql, form, parameters or {}).bytes()
+                return connection.query(sql, form, parameters or {})
             except RuntimeError:
                 # After a question that failed while it ran, a connection answers the next one with nothing
                 # (chdb-core 26.9.0): a fresh one takes its place.
@@ -167,27 +186,54 @@ class Session:
         except RuntimeError as error:
             raise write_error(error) from error
 
+    def stop(self, mark: str) -> bool:
+        """End the statement of another session that begins with a comment of this mark; say whether it was running.
+
+        Raises:
+            StoreUnavailable: the engine is closed.
+        """
+        statement = f"KILL QUERY WHERE startsWith(query, {_shown(marked('', mark))}) ASYNC"
+        try:
+            return bool(self._query(statement).bytes())
+        except RuntimeError as error:
+            raise read_error(error) from error
+
     def rows(self, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
+        """Answer a question by rows.
+
+        Raises:
+            HomeostatError: as `answer` does.
+        """
+        return self.answer(sql, parameters).rows
+
+    def answer(self, sql: str, parameters: Mapping[str, Parameter], *, mark: str | None = None) -> Answered:
         """Answer a question.
+
+        Args:
+            sql: one SELECT.
+            parameters: what stands for its `{name:Type}`.
+            mark: a word by which `stop` of another session finds it.
 
         Raises:
             QueryLimit: it reached a bound of the session.
             InvalidRequest: the engine does not understand or allow it.
-            StoreUnavailable: the engine is closed.
+            StoreUnavailable: the engine is closed, or the statement was stopped.
         """
         try:
             sql.encode()
             escaped = {name: escape_parameter(value) for name, value in parameters.items()}
-            answer = self._query(sql, "ArrowStream", escaped)
+            result = self._query(sql if mark is None else marked(sql, mark), "ArrowStream", escaped)
         except RuntimeError as error:
             raise read_error(error) from error
         except UnicodeEncodeError as error:
             raise InvalidRequest("answer a query", value=ascii(error.object), hint="It is not Unicode text.") from error
+        answer = result.bytes()
         if not answer:
             # No rows still come with their columns; nothing at all is the engine's fault, not an answer.
             raise StoreUnavailable("answer a query", value="the engine gave nothing")
+        scanned = Scanned(rows=result.storage_rows_read(), bytes=result.storage_bytes_read())
         with pa.ipc.open_stream(pa.py_buffer(answer)) as stream:
-            return cast("list[Row]", stream.read_all().to_pylist())
+            return Answered(stream.read_all(), scanned)
 
     def close(self) -> None:
         """Close the connection once no call runs on it; calling it again does nothing."""
@@ -196,6 +242,11 @@ class Session:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+
+
+def marked(sql: str, mark: str) -> str:
+    """Return a statement that begins with a comment of a mark: what nobody can guess nobody else can begin with."""
+    return f"/*{mark}*/ {sql}"
 
 
 def _shown(value: str | int) -> str:

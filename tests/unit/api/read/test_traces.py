@@ -5,15 +5,20 @@ import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
-from homeostat_server.api.reading import Reading
-from homeostat_server.api.traces import TracesAnswer
+from homeostat_server.api.app import create_app
+from homeostat_server.api.reading import Authenticates, Reading
+from homeostat_server.api.traces import TracesAnswer, traces_router
 from homeostat_server.model.otlp_json import to_otlp_json
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.traces.lookup import SPANS_PER_PIECE
+from homeostat_server.runtime.clock import SystemClock
+from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.store.ports import Parameter, Row, TelemetryStore
+from homeostat_server.store.watched import QueryWatch
 from tests import otlp
 from tests.otlp import NOW_NS, TRACE_ID
 from tests.telemetry_store import FilledStore
+from tests.unit.api.read.conftest import client_of
 
 URL = f"/api/v1/traces/{TRACE_ID.hex()}"
 PROTOBUF = {"Accept": "application/x-protobuf"}
@@ -72,18 +77,25 @@ class Expired:
     def __init__(self, filled: FilledStore) -> None:
         self._store = filled.store
 
+    def watched(self, watch: QueryWatch) -> "Expired":  # noqa: ARG002 - nobody cancels
+        """Read without a watch."""
+        return self
+
     def read(self, tenant: Tenant, sql: str, parameters: Mapping[str, Parameter]) -> list[Row]:
         """Read, but no spans."""
         return [] if "FROM telemetry.spans" in sql else self._store.read(tenant, sql, parameters)
 
 
 async def test_a_trace_whose_spans_expired_is_a_404(
-    filled: FilledStore, tenant: Tenant, reading: Reading, client: httpx.AsyncClient
+    filled: FilledStore, tenant: Tenant, authenticator: Authenticates, telemetry: Telemetry
 ) -> None:
     """What is left of it is no answer."""
     filled.insert(tenant, otlp.traces(otlp.span()))
-    reading.store = cast("TelemetryStore", Expired(filled))
-    assert (await client.get(URL)).status_code == 404
+    store = cast("TelemetryStore", Expired(filled))
+    reading = Reading(store, authenticator=authenticator, clock=SystemClock(), telemetry=telemetry)
+    app = create_app(version="0", guard=lambda _: None, ingest=traces_router(reading))
+    async with client_of(app, tenant) as client:
+        assert (await client.get(URL)).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/api/v1/traces/abc", f"{URL}?limit=0", f"{URL}?limit=100001", f"{URL}?lmit=1"])

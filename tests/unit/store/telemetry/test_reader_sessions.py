@@ -55,7 +55,7 @@ def test_no_statement_shows_the_rows_of_another(reader: Session, store: Embedded
     statement = sql.replace("{folder}", str(folder))
     parameters = {"table": "system.parts", "column": "name"}
     try:
-        answer = reader._query(statement, "TabSeparated", parameters)
+        answer = reader._query(statement, "TabSeparated", parameters).bytes()
     except RuntimeError:
         answer = b""
     assert SECRET.encode() not in answer
