@@ -1,13 +1,6 @@
 """A real Jaeger v2 on free ports, where a binary of it is given; it keeps traces in memory.
 
-It is no package of Debian. Built from the Go module proxy, in five minutes of one core:
-
-    go mod download github.com/jaegertracing/jaeger@v1.76.0
-    cp -r "$(go env GOMODCACHE)/github.com/jaegertracing/jaeger@v1.76.0" jaeger-source
-    chmod -R u+w jaeger-source
-    cd jaeger-source && go build -o ../jaeger ./cmd/jaeger
-
-(`cmd/jaeger` is version 2; it has the version numbers of the module that it shares with version 1.)
+It is no package of Debian; `tests/peers/build.sh` builds one from the Go module proxy.
 """
 
 import json
@@ -55,7 +48,7 @@ def running_jaeger(folder: Path) -> Iterator[Jaeger]:
     """Give one that is ready; skip the test where there is no binary."""
     binary = os.environ.get(VARIABLE)
     if not binary:
-        pytest.skip(f"{VARIABLE} names no binary of Jaeger v2; tests/jaeger.py says how to build one")
+        pytest.skip(f"{VARIABLE} names no binary of Jaeger v2; tests/peers/build.sh builds one")
     folder.mkdir(parents=True, exist_ok=True)
     otlp, query, grpc = free_port(), free_port(), free_port()
     # YAML reads JSON.
