@@ -84,20 +84,27 @@ class Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Say how to start it: settings by name, and where its data folder is made."""
+    """Say how to start it.
+
+    Attributes:
+        settings: settings by name.
+        under: where its data folder is made and removed again.
+        data: a folder that is there and stays.
+    """
 
     settings: Mapping[str, str] = field(default_factory=dict)
     under: Path | None = None
+    data: Path | None = None
 
 
 @contextmanager
 def running(setup: Setup | None = None) -> Iterator[Platform]:
-    """Start a platform on a data folder of its own; stop it and remove the folder at the end."""
+    """Start a platform, on a data folder of its own unless one is given; stop it at the end."""
     setup = setup or Setup()
     folder = Path(tempfile.mkdtemp(prefix="homeostat-benchmark-", dir=setup.under))
     try:
         with (folder / "log").open("w", encoding="utf-8") as log:
-            platform = _start(folder / "data", setup.settings, log)
+            platform = _start(setup.data or folder / "data", setup.settings, log)
             try:
                 yield platform
             finally:

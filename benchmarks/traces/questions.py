@@ -1,0 +1,81 @@
+"""The questions: what is asked, with other parameters each time, and what is wanted of the answers. It asks nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.traces.client import Asked
+from benchmarks.traces.subjects import Subjects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Hold a kind of question.
+
+    Attributes:
+        name: as it is printed.
+        make: gives the next one.
+        p95_ms_max: what is wanted, None for what is only told.
+        rounds: how often it is asked, as a share of the rounds that the caller of the benchmark wants.
+        windowed: whether it is about a stretch of time, so that what it reads may not depend on the rest.
+    """
+
+    name: str
+    make: Callable[[Subjects], Asked]
+    p95_ms_max: float | None = None
+    rounds: float = 1.0
+    windowed: bool = True
+
+
+def questions() -> tuple[Question, ...]:
+    """Return all questions, the ones with a wanted figure first."""
+    return (
+        Question(name="trace by id", make=_trace, p95_ms_max=20, rounds=5, windowed=False),
+        Question(name="search of an hour by service, duration and attribute", make=_search, p95_ms_max=150),
+        Question(name="rare attribute value in 24 hours", make=_rare, p95_ms_max=200, windowed=False),
+        Question(name="service map of an hour", make=_service_map, p95_ms_max=150),
+        Question(name="bottlenecks of an hour", make=_bottlenecks, p95_ms_max=800, rounds=0.5),
+        Question(
+            name="error correlation of 1 M requests", make=_correlation, p95_ms_max=1500, rounds=0.25, windowed=False
+        ),
+        Question(name="newest traces", make=_newest),
+        Question(name="services of an hour", make=_services),
+        Question(name="operations of a service in an hour", make=_operations),
+    )
+
+
+def _trace(subjects: Subjects) -> Asked:
+    return Asked(f"/api/v1/traces/{subjects.trace_id()}")
+
+
+def _search(subjects: Subjects) -> Asked:
+    search = subjects.search()
+    asked = {"service": search.service, "min_duration": search.duration}
+    return Asked("/api/v1/traces", {**asked, **subjects.hours().parameters()})
+
+
+def _rare(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/traces", {"attribute": f"user.id={subjects.rare_user()}", **subjects.whole().parameters()})
+
+
+def _service_map(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/service-map", subjects.hours().parameters())
+
+
+def _bottlenecks(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/bottlenecks", subjects.hours().parameters())
+
+
+def _correlation(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/error-correlation", subjects.hours(subjects.hours_of_requests(1_000_000)).parameters())
+
+
+def _newest(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/traces", {"service": subjects.service(), **subjects.hours().parameters()})
+
+
+def _services(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/services", subjects.hours().parameters())
+
+
+def _operations(subjects: Subjects) -> Asked:
+    return Asked(f"/api/v1/services/{subjects.service()}/operations", subjects.hours().parameters())
