@@ -7,6 +7,7 @@ Evidence for the layout is in docs/adr/0002-table-layout.md. Words used by every
 - `attributes` and `attribute_kinds`: values as text and, position by position, a digit for the kind each was sent as
   (its place in `VALUE_KINDS`). Arrays and maps are kept as the bytes of their protobuf message, so that every kind
   can be given back as it came. The digits of a row depend on its operation: as one word they take a byte, not ten.
+- `weight`: how many spans a row stands for: its sender kept one in so many, or retention did. Counts are sums of it.
 - `source`: identity of a resource with its instrumentation scope; table `sources` says what it stands for.
 """
 
@@ -90,6 +91,7 @@ SPANS: Final = Table(
         Column("links.attribute_kinds", f"Array({KINDS})"),
         Column("links.dropped_attributes", "Array(UInt32)"),
         Column("dropped_links", "UInt32"),
+        Column("weight", "Float64", default="1"),
     ),
     order_by="(tenant, toStartOfFiveMinutes(ts), trace_id, ts)",
     retention=Retention.PARTITION,

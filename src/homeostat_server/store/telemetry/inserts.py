@@ -12,6 +12,7 @@ from homeostat_server.model.signal import Signal
 from homeostat_server.store.telemetry import wire
 from homeostat_server.store.telemetry.catalogue import METRIC_KINDS
 from homeostat_server.store.telemetry.tables import DATABASE
+from homeostat_server.store.telemetry.weighing import weight
 
 TIME_MAX_NS: Final = 2**63 - 1
 """The last nanosecond of DateTime64(9), in the year 2262."""
@@ -187,6 +188,7 @@ def insert_spans(number: int, path: Path) -> str:
         "links.attribute_kinds": f"arrayMap(a -> {kind_digits('a')}, item.links.attributes)",
         "links.dropped_attributes": "item.links.dropped_attributes_count",
         "dropped_links": "item.dropped_links_count",
+        "weight": weight("item.trace_state"),
     }
     return insert("spans", columns, items(path, wire.TRACE_COLUMNS))
 

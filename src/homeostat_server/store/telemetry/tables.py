@@ -37,15 +37,20 @@ class Retention(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Hold a column's name, ClickHouse type and codec (ZSTD unless a comment beside the table says why not)."""
+    """Hold a column's name, ClickHouse type and codec (ZSTD unless a comment beside the table says why not).
+
+    `default` is what rows have that were written before there was the column.
+    """
 
     name: str
     type: str
     codec: str = "ZSTD(1)"
+    default: str = ""
 
     def definition(self) -> str:
         """Return the column as it stands in CREATE TABLE."""
-        return f"`{self.name}` {self.type} CODEC({self.codec})"
+        default = f" DEFAULT {self.default}" if self.default else ""
+        return f"`{self.name}` {self.type}{default} CODEC({self.codec})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+ALTER TABLE telemetry.spans ADD COLUMN IF NOT EXISTS `weight` Float64 DEFAULT 1 CODEC(ZSTD(1));
