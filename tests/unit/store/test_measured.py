@@ -6,7 +6,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from homeostat_server.exceptions import QueryLimit
+from homeostat_server.exceptions import QueryCancelled, QueryLimit
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.signal import Signal
 from homeostat_server.model.tenant import DEFAULT_TENANT
@@ -14,6 +14,7 @@ from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.store.measured import MeasuredStore
 from homeostat_server.store.ports import StoreStatistics
 from homeostat_server.store.testing import MemoryStore
+from homeostat_server.store.watched import QueryWatch, Scanned
 
 SEGMENT = SealedSegment(signal=Signal.TRACES, number=1, path=Path("1.segment"), records=1, size_bytes=10)
 
@@ -80,6 +81,27 @@ def test_a_failed_question_is_counted_by_its_code(
     assert caught.value is error
     assert (asked(telemetry, outcome), asked(telemetry, "ok")) == (1, 0)
     assert spans.get_finished_spans()[0].status.status_code is StatusCode.ERROR
+
+
+def test_questions_by_columns_and_under_a_watch_are_counted_too(
+    measured: MeasuredStore, inner: MemoryStore, telemetry: Telemetry, spans: InMemorySpanExporter
+) -> None:
+    """Whichever way a question takes; what it scanned is the inner store's figure."""
+    inner.rows, inner.scanned_each = [{"n": 1}], Scanned(rows=2, bytes=3)
+    watch = QueryWatch()
+    reader = measured.watched(watch)
+    assert measured.read_table(DEFAULT_TENANT, "SELECT 1", {}).to_pylist() == [{"n": 1}]
+    assert reader.read_table(DEFAULT_TENANT, "SELECT 1", {}).to_pylist() == [{"n": 1}]
+    assert reader.read(DEFAULT_TENANT, "SELECT 1", {}) == [{"n": 1}]
+    reader.check()
+    assert reader.scanned == Scanned(rows=4, bytes=6)
+    watch.cancel()
+    with pytest.raises(QueryCancelled):
+        reader.read(DEFAULT_TENANT, "SELECT 1", {})
+    with pytest.raises(QueryCancelled):
+        reader.check()
+    assert (asked(telemetry, "ok"), asked(telemetry, "cancelled")) == (3, 1)
+    assert len(spans.get_finished_spans()) == 4
 
 
 def test_everything_else_passes_through_without_a_span(

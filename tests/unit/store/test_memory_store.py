@@ -1,13 +1,15 @@
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from homeostat_server.exceptions import StoreUnavailable
+from homeostat_server.exceptions import QueryCancelled, StoreUnavailable
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.signal import Signal
 from homeostat_server.model.tenant import DEFAULT_TENANT
-from homeostat_server.store.ports import TelemetryStore
+from homeostat_server.store.ports import TelemetryStore, WatchedReader
 from homeostat_server.store.testing import MemoryStore, Question
+from homeostat_server.store.watched import QueryWatch
 
 SEGMENT = SealedSegment(signal=Signal.LOGS, number=7, path=Path("7.segment"), records=1, size_bytes=10)
 
@@ -41,3 +43,23 @@ def test_it_fails_as_it_is_told() -> None:
             call()
     assert not memory.segments
     assert not memory.questions
+
+
+def test_it_holds_a_watched_question_until_it_is_cancelled() -> None:
+    """As a question that lasts; one without a watch is answered all the same, by columns too."""
+    memory = MemoryStore()
+    memory.rows, memory.hold = [{"one": 1}], True
+    watch = QueryWatch()
+    reader: WatchedReader = memory.watched(watch)
+
+    def cancel() -> None:
+        memory.is_held.wait()
+        watch.cancel()
+
+    cancelling = Thread(target=cancel)
+    cancelling.start()
+    with pytest.raises(QueryCancelled):
+        reader.read(DEFAULT_TENANT, "SELECT 1", {})
+    cancelling.join()
+    assert memory.read_table(DEFAULT_TENANT, "SELECT 1", {}).to_pylist() == [{"one": 1}]
+    assert len(memory.questions) == 1
