@@ -43,26 +43,19 @@ class Retrying:
 
 @dataclass(slots=True, kw_only=True)
 class Lock:
-    """Let one request at a time do its work; `busy` are the stretches that are taken, by scope."""
+    """Let one request at a time do its work, in the order they come; `free_ns` says when it is free, by scope."""
 
     operations: frozenset[int]
     scope: Literal["everywhere", "process"]
     hold_ms: float
     is_told: bool
-    busy: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    free_ns: dict[str, int] = field(default_factory=dict)
 
     def take(self, scope: str, arrival_ns: int, hold_ns: int) -> int:
-        """Return when the lock is had by somebody who comes at this moment, and keep it for so long."""
-        busy = self.busy.setdefault(scope, [])
-        begin = arrival_ns
-        place = len(busy)
-        while place and busy[place - 1][1] > arrival_ns:
-            place -= 1
-        while place < len(busy) and busy[place][0] < begin + hold_ns:
-            begin = max(begin, busy[place][1])
-            place += 1
-        busy.insert(place, (begin, begin + hold_ns))
-        return begin
+        """Return when somebody who comes at this moment has the lock, and keep it for so long."""
+        had_ns = max(arrival_ns, self.free_ns.get(scope, 0))
+        self.free_ns[scope] = had_ns + hold_ns
+        return had_ns
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ from benchmarks.incidents.truth import Truth
 
 
 def distract(scene: Scene, conditions: Conditions, truth: Truth) -> list[str]:
-    """Change one to three things that do little or no harm and return their names."""
-    names = scene.random.sample(sorted(_DISTRACTIONS), scene.random.randint(1, 3))
+    """Change one to four things that do little or no harm and return their names."""
+    names = scene.random.sample(sorted(_DISTRACTIONS), scene.random.randint(1, 4))
     for name in names:
         _DISTRACTIONS[name](scene, conditions, truth)
     return names
@@ -37,7 +37,7 @@ def _deployment(scene: Scene, conditions: Conditions, truth: Truth) -> None:
 
 def _little_slower(scene: Scene, conditions: Conditions, truth: Truth) -> None:
     other = _other_operation(scene, truth)
-    factor = scene.random.uniform(1.1, 1.4)
+    factor = scene.random.uniform(1.1, 1.6)
     conditions.faults.append(Fault(where=lambda operation, _, __: operation is other, factor=factor))
 
 
@@ -46,7 +46,7 @@ def _few_errors(scene: Scene, conditions: Conditions, truth: Truth) -> None:
     conditions.faults.append(
         Fault(
             where=lambda operation, _, __: operation is other,
-            share=scene.random.uniform(0.003, 0.015),
+            share=scene.random.uniform(0.003, 0.025),
             fails=1.0,
             exception=("LookupError", "no such item"),
         )

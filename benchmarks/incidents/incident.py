@@ -57,6 +57,5 @@ def make_incident(kind: str, *, seed: int, end_ns: int, requests: int = REQUESTS
         (quiet, before, requests),
         (harmed, during, int(requests * conditions.traffic_factor)),
     ):
-        for moment_ns in sorted(start_ns + random.randrange(length_ns) for _ in range(count)):
-            traffic.request(moment_ns)
+        traffic.run(sorted(start_ns + random.randrange(length_ns) for _ in range(count)))
     return Incident(truth=truth, distractions=distractions, before=before, during=during, requests=writer.requests())

@@ -66,8 +66,8 @@ def plant(kind: str, scene: Scene, conditions: Conditions) -> Truth:
 
 def _slow_dependency(scene: Scene, conditions: Conditions) -> Truth:
     random = scene.random
-    added_ms = scene.request_ms * random.uniform(0.4, 2.5)
-    share = random.uniform(0.5, 1)
+    added_ms = scene.request_ms * random.uniform(0.15, 2)
+    share = random.uniform(0.3, 1)
     severity = {"added_ms": added_ms, "share": share}
     stores = _used_stores(scene)
     if stores and random.random() < 0.4:
@@ -108,15 +108,15 @@ def _harm(scene: Scene, *, slow_share: float) -> tuple[dict[str, float], tuple[s
     """Draw how bad it is: failing, or slow."""
     random = scene.random
     if random.random() < slow_share:
-        return {"added_ms": scene.request_ms * random.uniform(0.4, 2)}, EXCEPTIONS[0]
-    return {"fails": random.uniform(0.15, 0.8)}, random.choice(EXCEPTIONS)
+        return {"added_ms": scene.request_ms * random.uniform(0.2, 2)}, EXCEPTIONS[0]
+    return {"fails": random.uniform(0.05, 0.8)}, random.choice(EXCEPTIONS)
 
 
 def _bad_version(scene: Scene, conditions: Conditions) -> Truth:
     random = scene.random
     service = scene.landscape.services[random.choice(scene.used(0.2)).service]
     new = _bumped(service.instances[-1].version)
-    count = len(service.instances) if random.random() < 0.5 else random.randint(1, len(service.instances))
+    count = len(service.instances) if random.random() < 0.3 else random.randint(1, len(service.instances))
     conditions.instances[service.name] = _rolled_out(service.instances, new, count, scene)
     severity, exception = _harm(scene, slow_share=0.3)
     name = service.name
@@ -185,7 +185,7 @@ def _hot_tenant(scene: Scene, conditions: Conditions) -> Truth:
             **severity,
         )
     )
-    spill = random.uniform(1, 1.4)
+    spill = random.uniform(1, 1.8)
     conditions.faults.append(Fault(where=lambda operation, _, __: operation.service == service, factor=spill))
     return Truth(
         kind="hot_tenant",
@@ -206,7 +206,7 @@ def _retry_storm(scene: Scene, conditions: Conditions) -> Truth:
     often = [edge for edge in edges if edge[2] >= 0.2] or [max(edges, key=lambda edge: edge[2])]
     inner = [edge for edge in often if edge[0] != gateway] or often
     caller_name, target, _ = random.choice(inner if random.random() < 0.7 else often)
-    fails, retries = random.uniform(0.35, 0.75), random.randint(4, 8)
+    fails, retries = random.uniform(0.25, 0.75), random.randint(3, 8)
     backoff_ms, factor = random.uniform(5, 40), random.uniform(1, 3)
     conditions.retrying.append(Retrying(caller=caller_name, target=target, retries_max=retries, backoff_ms=backoff_ms))
     conditions.faults.append(
@@ -233,7 +233,7 @@ def _lock_convoy(scene: Scene, conditions: Conditions) -> Truth:
     if random.random() < 0.5:
         ours = [max(ours, key=lambda each: scene.usage[each])]
     is_everywhere = random.random() < 0.6
-    utilisation = random.uniform(0.7, 0.95)
+    utilisation = random.uniform(0.55, 0.95)
     a_second = scene.requests_per_s * sum(scene.usage[each] for each in ours)
     places = 1 if is_everywhere else len(service.instances)
     hold_ms = utilisation / a_second * places * 1000
