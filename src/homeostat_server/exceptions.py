@@ -9,6 +9,7 @@
     │   ├── Conflict                  conflict             409
     │   ├── TooLarge                  too_large            413
     │   ├── UnsupportedMedia          unsupported_media    415
+    │   ├── NotSupported              not_supported        501
     │   └── QueryLimit                query_limit          422   a question that costs more than it may
     ├── CapacityError                                            the caller should try again later
     │   ├── TooManyRequests           too_many_requests    429
@@ -138,6 +139,13 @@ class UnsupportedMedia(RequestError):
 
     code = "unsupported_media"
     status = 415
+
+
+class NotSupported(RequestError):
+    """Say that this server does not do what others that speak the same protocol may."""
+
+    code = "not_supported"
+    status = 501
 
 
 class QueryLimit(RequestError):

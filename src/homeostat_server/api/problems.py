@@ -28,6 +28,7 @@ _GRPC_CODES: Final[Mapping[str, grpc.StatusCode]] = {
     "conflict": grpc.StatusCode.ABORTED,
     "too_large": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "unsupported_media": grpc.StatusCode.INVALID_ARGUMENT,
+    "not_supported": grpc.StatusCode.UNIMPLEMENTED,
     "query_limit": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "too_many_requests": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "overloaded": grpc.StatusCode.UNAVAILABLE,

@@ -22,11 +22,13 @@ from homeostat_server.api.app import create_app
 from homeostat_server.api.health import Dependency, Health, health_router
 from homeostat_server.api.ingest import ingest_router
 from homeostat_server.api.ingest_grpc import grpc_server
+from homeostat_server.api.jaeger.routes import jaeger_router
 from homeostat_server.api.logs import logs_router
 from homeostat_server.api.metrics import metrics_router
 from homeostat_server.api.reading import Reading
 from homeostat_server.api.reception import Reception
 from homeostat_server.api.services import services_router
+from homeostat_server.api.tempo.routes import tempo_router
 from homeostat_server.api.traces import traces_router
 from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.ingest.admission import Admission
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
-READ_ROUTERS: Final = (traces_router, services_router, logs_router, metrics_router)
+READ_ROUTERS: Final = (traces_router, services_router, logs_router, metrics_router, jaeger_router, tempo_router)
 
 EMBEDDED_SCHEME: Final = "chdb://"
 

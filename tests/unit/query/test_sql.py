@@ -1,14 +1,17 @@
 from pathlib import Path
 
 import pytest
+from homeostat_server.query.traces.listing import SpanFilter, SpanStatus
 
 from homeostat_server.query import sql as shared
+from homeostat_server.query.binding import Binder
+from homeostat_server.query.jaeger import sql as jaeger
+from homeostat_server.query.jaeger.search import Search
 from homeostat_server.query.logs import sql as logs
 from homeostat_server.query.logs.listing import LogFilter
 from homeostat_server.query.metrics import sql as metrics
 from homeostat_server.query.services import sql as services
 from homeostat_server.query.traces import sql as traces
-from homeostat_server.query.traces.listing import SpanFilter, SpanStatus
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "query"
 
@@ -17,6 +20,10 @@ SPAN_FILTER = SpanFilter(
 ).conditions()
 LOG_FILTER = LogFilter(service="", trace_id="", span_id="", severity_min=1, search="a").conditions()
 SERIES_FILTER = ["service = {service:String}", "series > {after:UInt64}"]
+
+JAEGER_FILTER = Search(
+    service="a", operation="b", duration_min_ns=1, duration_max_ns=2, tags=[("error", "true"), ("http.method", "GET")]
+).conditions(Binder())
 
 STATEMENTS: dict[str, str] = {
     "sources": shared.SOURCES,
@@ -32,6 +39,12 @@ STATEMENTS: dict[str, str] = {
     "services_after": services.services(after=True),
     "operations": services.operations(after=False),
     "operations_after": services.operations(after=True),
+    "jaeger_services": jaeger.SERVICES,
+    "jaeger_operations": jaeger.operations(of_kind=False),
+    "jaeger_operations_of_kind": jaeger.operations(of_kind=True),
+    "jaeger_matches": jaeger.matches(JAEGER_FILTER),
+    "jaeger_span_counts": jaeger.SPAN_COUNTS,
+    "jaeger_spans": jaeger.SPANS,
     "logs": logs.records([], after=False),
     "logs_filtered_after": logs.records(LOG_FILTER, after=True),
     "metrics": metrics.metrics([]),
