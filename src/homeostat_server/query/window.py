@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from homeostat_server.exceptions import InvalidRequest
-from homeostat_server.query.times import NS_PER_S, TIME_NS_MAX, format_time, parse_time
+from homeostat_server.query.times import NS_PER_S, TIME_NS_MAX, format_time, parse_duration, parse_time
 from homeostat_server.store.ports import Parameter
 
 DEFAULT_SPAN_S: Final = 3_600
@@ -48,15 +48,20 @@ class Window:
         return {"first_ns": self.start_ns, "last_ns": self.last_ns}
 
 
-def parse_window(start: str | None, end: str | None, *, now_ns: int) -> Window:
+def parse_window(start: str | None, end: str | None, *, length: str | None = None, now_ns: int) -> Window:
     """Return the window between two moments as `parse_time` reads them.
 
-    Without an end it ends now, without a start it is an hour long.
+    Without an end it ends now; without a start it is as long as `length` says, else an hour.
 
     Raises:
-        InvalidRequest: a moment cannot be read, or the window is empty or too long.
+        InvalidRequest: a moment or the length cannot be read, start and length are both given, or the window is empty or
+            too long.
     """
+    if start is not None and length is not None:
+        raise InvalidRequest("use a window of time", value=length, hint="Give `start` or `window`, not both.")
     # What was stored in this very nanosecond belongs to it.
     end_ns = now_ns + 1 if end is None else parse_time(end, name="end")
-    start_ns = max(0, end_ns - DEFAULT_SPAN_S * NS_PER_S) if start is None else parse_time(start, name="start")
-    return Window(start_ns, end_ns)
+    if start is not None:
+        return Window(parse_time(start, name="start"), end_ns)
+    length_ns = DEFAULT_SPAN_S * NS_PER_S if length is None else parse_duration(length, name="window")
+    return Window(max(0, end_ns - length_ns), end_ns)

@@ -44,3 +44,10 @@ def test_a_window_that_is_none_is_refused(start_ns: int, end_ns: int) -> None:
     """Empty, backwards, or out of what a time column holds."""
     with pytest.raises(InvalidRequest):
         Window(start_ns, end_ns)
+
+
+def test_a_window_without_a_start_may_have_a_length() -> None:
+    """Back from its end, as people write durations."""
+    assert parse_window(None, "1767225600", length="5m", now_ns=0) == Window(NOW_NS - 300 * 10**9, NOW_NS)
+    with pytest.raises(InvalidRequest, match="not both"):
+        parse_window("1767220000", None, length="5m", now_ns=NOW_NS)
