@@ -54,8 +54,8 @@ def parse_window(start: str | None, end: str | None, *, length: str | None = Non
     Without an end it ends now; without a start it is as long as `length` says, else an hour.
 
     Raises:
-        InvalidRequest: a moment or the length cannot be read, start and length are both given, or the window is empty or
-            too long.
+        InvalidRequest: a moment or the length cannot be read, both start and length are given, or the window is empty
+            or too long.
     """
     if start is not None and length is not None:
         raise InvalidRequest("use a window of time", value=length, hint="Give `start` or `window`, not both.")
