@@ -11,10 +11,11 @@ PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3 pyth
 	if $$candidate -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then command -v $$candidate; break; fi; done)
 DURATION ?= 0
+SPANS ?= 20000000
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv with everything that is needed (quick when nothing changed)
@@ -61,6 +62,10 @@ prove: setup ## The long campaigns (kill -9, fuzzing); hours
 .PHONY: bench
 bench: setup ## The benchmarks: a table and JSON with ratios
 	$(BIN)/python -m benchmarks
+
+.PHONY: bench-traces
+bench-traces: setup ## What questions about traces cost on 20 M spans (SPANS=1000000 for a quick look)
+	$(BIN)/python -m benchmarks.traces --spans $(SPANS)
 
 .PHONY: docs
 docs: setup ## Write the generated pages again
