@@ -31,6 +31,8 @@ class Window:
             )
 
     def _shown(self) -> str:
+        if not 0 <= self.start_ns <= TIME_NS_MAX or not 0 <= self.end_ns <= TIME_NS_MAX:
+            return f"{self.start_ns} to {self.end_ns} ns since 1970"  # some are in no calendar
         return f"{format_time(self.start_ns)} to {format_time(self.end_ns)}"
 
     @property
