@@ -32,8 +32,8 @@ RESIDENT_BYTES_MAX: Final = 1_500_000_000
 """Of the process: the engine's memory is bounded by itself, and each answer by the limits of its result."""
 
 PROBE_EVERY: Final = 25
-STATUSES: Final = frozenset({200, 400, 404, 405, 406, 413, 414, 422, 429, 431})
-"""What a caller may be told who asks nonsense; 503 would say that the server cannot keep up."""
+STATUSES: Final = frozenset({200, 400, 404, 405, 406, 413, 414, 422, 429, 431, 501})
+"""What a caller may be told who asks nonsense, or for what is not supported; 503 would say that it cannot keep up."""
 
 _PROBLEM: Final = "application/problem+json"
 _START_BYTES: Final = 400
@@ -138,10 +138,10 @@ def campaign(data: Path, *, spans: int, questions: int, figures: Figures) -> Non
         makers = [HostileQuestions(known, source, seed=f"{SEED}/{number}") for number in range(LANES)]
         with Watch(platform.pid) as watch:
             run(lanes, makers, count)
+        outcomes = [lane.outcomes for lane in lanes]
+        judge(outcomes, questions=count * LANES)
         assert_well(platform)
         limited = platform.metric('homeostat_query_seconds_count{outcome="query_limit"}')
-    outcomes = [lane.outcomes for lane in lanes]
-    judge(outcomes, questions=count * LANES)
     assert watch.usage.resident_bytes_max <= RESIDENT_BYTES_MAX
     say(figures, outcomes, resident_bytes=watch.usage.resident_bytes_max, limited=limited)
 
