@@ -1,10 +1,11 @@
 """The questions: what is asked, with other parameters each time, and what is wanted of the answers. It asks nothing."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.traces.client import Asked
-from benchmarks.traces.subjects import Subjects
+from benchmarks.traces.subjects import NS_PER_MS, Subjects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,9 @@ def questions() -> tuple[Question, ...]:
         Question(name="newest traces", make=_newest),
         Question(name="services of an hour", make=_services),
         Question(name="operations of a service in an hour", make=_operations),
+        Question(name="Jaeger: services", make=lambda _: Asked("/jaeger/api/services"), windowed=False),
+        Question(name="Jaeger: search of an hour", make=_jaeger_search),
+        Question(name="Jaeger: dependencies of an hour", make=_jaeger_dependencies, rounds=0.5),
     )
 
 
@@ -79,3 +83,15 @@ def _services(subjects: Subjects) -> Asked:
 
 def _operations(subjects: Subjects) -> Asked:
     return Asked(f"/api/v1/services/{subjects.service()}/operations", subjects.hours().parameters())
+
+
+def _jaeger_search(subjects: Subjects) -> Asked:
+    search, hours = subjects.search(), subjects.hours()
+    asked = {"service": search.service, "minDuration": search.duration, "tags": json.dumps({search.key: search.value})}
+    return Asked("/jaeger/api/traces", {**asked, **hours.microseconds(), "limit": "20"})
+
+
+def _jaeger_dependencies(subjects: Subjects) -> Asked:
+    hours = subjects.hours()
+    asked = {"endTs": str(hours.end_ns // NS_PER_MS), "lookback": str((hours.end_ns - hours.start_ns) // NS_PER_MS)}
+    return Asked("/jaeger/api/dependencies", asked)

@@ -18,6 +18,7 @@ from benchmarks.realistic.spans import Forest, identity
 from benchmarks.traces.dataset import ROUND_S, SEED, Dataset
 
 HOUR_NS: Final = 3600 * 10**9
+NS_PER_MS: Final = 10**6
 _NS: Final = 10**9
 _RARE_TRACES: Final = range(2, 6)
 """A value is rare when so many traces of the whole set have it."""
@@ -45,6 +46,10 @@ class Hours:
     def parameters(self) -> dict[str, str]:
         """Return it as parameters."""
         return {"start": str(self.start_ns), "end": str(self.end_ns)}
+
+    def microseconds(self) -> dict[str, str]:
+        """Return it as parameters in microseconds."""
+        return {"start": str(self.start_ns // 1_000), "end": str(self.end_ns // 1_000)}
 
 
 @dataclass(frozen=True, slots=True)
