@@ -26,37 +26,18 @@ EXIT_S_MAX = 5.0
 HANDLES = "EXPORT_TEST_HANDLES_SIGTERM"
 
 
-def unmeasured(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a program that coverage does not look into, since it forks while threads run.
-
-    Coverage takes a lock (`Collector.data_lock` in 7.17) whenever a call of a measured function goes to another file,
-    and does not renew it in a child. Where another thread has it at the fork, the child waits for ever in the first of
-    our hooks that it calls: five of 22 storms with twelve forks each. This can go when coverage begins anew in a child,
-    as `patch = ["fork"]` makes it.
-    """
-    return {name: value for name, value in variables.items() if not name.startswith(("COVERAGE_", "COV_"))}
-
-
 class Service:
     """Hold a process that ends spans when it is told to."""
 
     def __init__(
-        self,
-        folder: Path,
-        endpoint: str,
-        *,
-        first: int = 0,
-        is_handling: bool = False,
-        is_forking: bool = False,
-        **settings: object,
+        self, folder: Path, endpoint: str, *, first: int = 0, is_handling: bool = False, **settings: object
     ) -> None:
         """Start it, and wait until it is configured; its spans are numbered from `first`.
 
-        One that is handling SIGTERM ends at once when its handler is called. One that is forking is `unmeasured`.
+        One that is handling SIGTERM ends at once when its handler is called.
         """
         told = {"endpoint": endpoint, "buffer_folder": folder / "spool", "sampling_ratio": 1, "export_delay_s": 0.2}
         variables = {f"HOMEOSTAT_{name.upper()}": str(value) for name, value in (told | settings).items()}
-        variables |= {"PYTHONPATH": str(PROGRAM.parents[2])} | ({HANDLES: "1"} if is_handling else {})
         self._log = folder / "service.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -65,7 +46,9 @@ class Service:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=unmeasured(environment(**variables)) if is_forking else environment(**variables),
+                env=environment(
+                    **variables, PYTHONPATH=str(PROGRAM.parents[2]), **({HANDLES: "1"} if is_handling else {})
+                ),
             )
         assert self._answer() == '"ready"', self.log()
 
@@ -280,7 +263,7 @@ def test_ends_of_a_process_and_of_its_children_lose_nothing(tmp_path: Path, prot
     """SIGTERM, a plain end, a plain end of a forked child and of a pool's: each delivers what was recorded last."""
     with launched(platform(tmp_path)) as receiver:
         port = receiver.grpc_port if protocol == "grpc" else receiver.http_port
-        with service(tmp_path, url(port), is_forking=True, export_delay_s=60, protocol=protocol) as sender:
+        with service(tmp_path, url(port), export_delay_s=60, protocol=protocol) as sender:
             sender.wish("end", 100)
             assert sender.wish("flush", 10) is True
             sender.wish("end", 100)
@@ -300,8 +283,7 @@ def test_forks_in_a_storm_lose_and_double_nothing(tmp_path: Path, *, is_up: bool
     port = 0 if is_up else free_port()
     with ExitStack() as stack:
         receiver = stack.enter_context(launched(platform(tmp_path))) if is_up else None
-        address = url(receiver.http_port if receiver else port)
-        sender = stack.enter_context(service(tmp_path, address, is_forking=True, **FAST))
+        sender = stack.enter_context(service(tmp_path, url(receiver.http_port if receiver else port), **FAST))
         told = sender.wish("storm", 12, 40)
         sender.leave()
         if receiver is None:
