@@ -157,7 +157,7 @@ def _checkout_blocks() -> list[ResourceSpans]:
         kind=2,
         values={"http.request.method": "GET", "http.response.status_code": 502, "http.route": "/checkout"},
         status=Status(code=Status.STATUS_CODE_ERROR),
-        trace_state="vendor=root,ot=th:8",
+        trace_state="vendor=root,other=2",
         flags=1,
     )
     call = _span(

@@ -65,7 +65,7 @@ def _add_route(router: APIRouter, signal: Signal, reception: Reception) -> None:
 async def receive(request: Request, *, signal: Signal, reception: Reception) -> Response:
     """Serve one export request; whatever of ours goes wrong becomes an answer here."""
     started_s = reception.clock.monotonic_s()
-    body_format = _FORMATS.get(_media_type(request))
+    body_format = _FORMATS.get(media_type_of(request))
     try:
         response, word = await _export(request, _known(body_format, request), signal=signal, reception=reception)
     except HomeostatError as error:
@@ -85,21 +85,29 @@ async def _export(
 ) -> tuple[Response, str]:
     principal = reception.authenticator.authenticate(request.headers.raw, scope=Scope.INGEST)
     with reception.admission.admit() as admitted:
-        data = await _read(request, admitted, reception=reception)
+        data = await read_body(
+            request, admitted, size_bytes_max=reception.body_bytes_max, timeout_s=reception.body_timeout_s
+        )
         raw = RawBody(data=data, encoding=request.headers.get("content-encoding", ""), format=body_format)
         outcome = await reception.intake.accept(raw, tenant=principal.tenant, signal=signal, admitted=admitted)
     content = answer(outcome, signal=signal, body_format=body_format)
     return Response(content, media_type=_MEDIA_TYPES[body_format]), outcome_word(outcome)
 
 
-async def _read(request: Request, admitted: Admitted, *, reception: Reception) -> bytes:
-    """Return the whole body as it came."""
-    _refuse_announced(request, reception.body_bytes_max)
+async def read_body(request: Request, admitted: Admitted, *, size_bytes_max: int, timeout_s: float) -> bytes:
+    """Return the whole body as it came.
+
+    Raises:
+        TooLarge: it is larger than the bound.
+        InvalidRequest: it did not arrive in time, or not to its end.
+        Overloaded: there is no room for it now.
+    """
+    _refuse_announced(request, size_bytes_max)
     try:
-        async with asyncio.timeout(reception.body_timeout_s):
-            return await _read_counted(request, admitted, reception.body_bytes_max)
+        async with asyncio.timeout(timeout_s):
+            return await _read_counted(request, admitted, size_bytes_max)
     except TimeoutError as error:
-        hint = f"The whole body has to arrive within {reception.body_timeout_s:g} s."
+        hint = f"The whole body has to arrive within {timeout_s:g} s."
         raise InvalidRequest("read the request body", hint=hint) from error
     except ClientDisconnect as error:
         raise InvalidRequest("read the request body", hint="The connection was closed before its end.") from error
@@ -124,7 +132,8 @@ def _refuse_announced(request: Request, size_bytes_max: int) -> None:
         raise too_large(size_bytes_max)
 
 
-def _media_type(request: Request) -> str:
+def media_type_of(request: Request) -> str:
+    """Return the content type that a request says, without its parameters, in small letters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

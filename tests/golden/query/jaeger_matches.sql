@@ -1,12 +1,12 @@
 SELECT trace_id, toUnixTimestamp64Nano(max(ts)) AS newest_ns
 FROM telemetry.spans
-WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
     AND service = {value_0:String}
     AND name = {value_1:String}
     AND duration_ns >= {value_2:Int64}
     AND duration_ns <= {value_3:Int64}
-    AND (has(arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes)), {value_5:String}) OR source IN (
+WHERE (has(arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes)), {value_5:String}) OR source IN (
         SELECT source
         FROM telemetry.sources
         WHERE tenant = {tenant:String} AND (mapContains(resource, {value_4:String}) AND resource[{value_4:String}] IN ({value_6:String}))
@@ -14,8 +14,7 @@ WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:
         SELECT source
         FROM telemetry.sources
         WHERE tenant = {tenant:String} AND (mapContains(scope, {value_4:String}) AND scope[{value_4:String}] IN ({value_6:String}))
-    ) OR arrayExists(item -> (mapContains(item, {value_4:String}) AND item[{value_4:String}] IN ({value_6:String})), `events.attributes`) OR status_code = 2)
-    AND (hasAny(arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes)), [{value_9:String}, {value_10:String}]) OR source IN (
+    ) OR arrayExists(item -> (mapContains(item, {value_4:String}) AND item[{value_4:String}] IN ({value_6:String})), `events.attributes`) OR status_code = 2) AND (hasAny(arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes)), [{value_9:String}, {value_10:String}]) OR source IN (
         SELECT source
         FROM telemetry.sources
         WHERE tenant = {tenant:String} AND ((mapContains(resource, {value_7:String}) AND resource[{value_7:String}] IN ({value_11:String})) OR (mapContains(resource, {value_8:String}) AND resource[{value_8:String}] IN ({value_11:String})))

@@ -1,7 +1,6 @@
 SELECT service
-FROM telemetry.spans
-WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
-    AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
+FROM telemetry.sources
+WHERE tenant = {tenant:String} AND last_seen >= toDateTime({since_s:Int64}, 'UTC')
 GROUP BY service
 ORDER BY service
 LIMIT {rows:UInt32}

@@ -103,9 +103,9 @@ def step_of_text(text: str) -> int:
     try:
         step_ns = round(float(text) * NS_PER_S) if _is_number(text) else parse_go_duration(text)
     except (ValueError, OverflowError) as error:
-        raise InvalidRequest(f"invalid step: {text[:100]}") from error
+        raise InvalidRequest(f"{text[:100]} is no step") from error
     if not 0 < step_ns < 2**63:
-        raise InvalidRequest(f"invalid step: {text[:100]}")
+        raise InvalidRequest(f"{text[:100]} is no step")
     return step_ns
 
 

@@ -37,16 +37,19 @@ class Search:
     duration_max_ns: int | None = None
     tags: Sequence[tuple[str, str]] = field(default=())
 
-    def conditions(self, binder: Binder) -> list[str]:
-        """Return the conditions as SQL."""
+    def columns(self, binder: Binder) -> list[str]:
+        """Return the conditions on plain columns as SQL."""
         asked = {
             "service = ": self.service and binder.text(self.service),
             "name = ": self.operation and binder.text(self.operation),
             "duration_ns >= ": self.duration_min_ns and binder.integer(self.duration_min_ns),
             "duration_ns <= ": self.duration_max_ns and binder.integer(self.duration_max_ns),
         }
-        conditions = [f"{left}{right}" for left, right in asked.items() if right]
-        return conditions + tag_conditions(self.tags, binder)
+        return [f"{left}{right}" for left, right in asked.items() if right]
+
+    def statement(self, binder: Binder) -> str:
+        """Return the question for the traces that are looked for."""
+        return sql.matches(self.columns(binder), tag_conditions(self.tags, binder))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ def find_trace_ids(
 ) -> list[str]:
     """Return the traces with the newest spans that fulfil a search, newest first, as hexadecimal digits."""
     binder = Binder()
-    statement = sql.matches(search.conditions(binder))
+    statement = search.statement(binder)
     parameters: dict[str, Parameter] = {"tenant": tenant, "rows": traces_max, **binder.parameters}
     found: list[str] = []
     for first_ns in _slice_starts(window):
