@@ -52,6 +52,13 @@ class WindowAnswer(Answer):
     end: Moment
 
 
+class ScannedAnswer(Answer):
+    """Say how much was read from tables to answer."""
+
+    rows: int = Field(examples=[81920])
+    bytes: int = Field(description="After decompression", examples=[2408448])
+
+
 class SourceAnswer(Answer):
     """Say what items of one source have in common."""
 
@@ -87,6 +94,9 @@ class WindowQuery(BaseModel):
         description=f"{TIME_FORMS}, not included; default: now; at most 31 days after the start",
         examples=["1769846400"],
     )
+    window: str | None = Field(
+        None, description="How long before the end it begins, instead of a start", examples=["15m"]
+    )
     cursor: str | None = Field(None, description="`next_cursor` of the page before")
 
     def request(self, place_type: type[PlaceT], *path: str, now_ns: int) -> ListRequest[PlaceT]:
@@ -100,9 +110,15 @@ class WindowQuery(BaseModel):
         Raises:
             InvalidRequest: the window is none, or the cursor is not one of this list.
         """
-        asked = self.model_dump(mode="json", exclude={"start", "end", "cursor", "limit"})
+        asked = self.model_dump(mode="json", exclude={"start", "end", "window", "cursor", "limit"})
         return parse_list_request(
-            place_type, start=self.start, end=self.end, cursor=self.cursor, asked=[*path, asked], now_ns=now_ns
+            place_type,
+            start=self.start,
+            end=self.end,
+            length=self.window,
+            cursor=self.cursor,
+            asked=[*path, asked],
+            now_ns=now_ns,
         )
 
 

@@ -1,4 +1,4 @@
-"""`GET /api/v1/traces` and `GET /api/v1/traces/{trace_id}`. What is found and what is listed is decided in `query`."""
+"""`GET /api/v1/traces/{trace_id}`, a piece at a time. What is found is decided in `query`."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -12,13 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from homeostat_server.api.lists import EXAMPLE_TRACE_ID, Answer, ListAnswer, Moment, WindowQuery, list_members
+from homeostat_server.api.lists import EXAMPLE_TRACE_ID
 from homeostat_server.api.reading import Reading
+from homeostat_server.api.search import search_router
 from homeostat_server.model.identity import Principal
 from homeostat_server.model.otlp_json import to_otlp_json
-from homeostat_server.query.cursor import ListRequest
-from homeostat_server.query.times import parse_duration
-from homeostat_server.query.traces.listing import TRACES_MAX, SpanFilter, SpanStatus, TracePlace, list_traces
 from homeostat_server.query.traces.lookup import (
     SPANS_MAX,
     SPANS_PER_PIECE,
@@ -33,57 +31,8 @@ from homeostat_server.query.traces.lookup import (
 )
 from homeostat_server.store.ports import TelemetryReader
 
-TRACES_USUAL: Final = 20
 PROTOBUF: Final = "application/x-protobuf"
 TRUNCATED_HEADER: Final = "Homeostat-Truncated"
-
-
-class TracesQuery(WindowQuery):
-    """Ask for a list of traces: those of which one span fulfils everything that is asked."""
-
-    limit: int = Field(TRACES_USUAL, ge=1, le=TRACES_MAX)
-    service: str | None = Field(None, description="The span's service", examples=["checkout"])
-    operation: str | None = Field(None, description="The span's name", examples=["GET /orders/{order_id}"])
-    status: SpanStatus | None = Field(None, description="The span's status")
-    min_duration: str | None = Field(None, description="The span took at least so long", examples=["250ms"])
-    max_duration: str | None = Field(None, description="The span took at most so long", examples=["1.5s"])
-
-    def conditions(self) -> SpanFilter:
-        """Return what a span has to fulfil.
-
-        Raises:
-            InvalidRequest: a duration cannot be read.
-        """
-        return SpanFilter(
-            service=self.service,
-            operation=self.operation,
-            status=self.status,
-            duration_min_ns=_duration_ns(self.min_duration, name="min_duration"),
-            duration_max_ns=_duration_ns(self.max_duration, name="max_duration"),
-        )
-
-
-class TraceSummaryAnswer(Answer):
-    """Say what a whole trace is like."""
-
-    trace_id: str = Field(examples=[EXAMPLE_TRACE_ID])
-    root_service: str = Field(description="Of the first span without a parent, else of the first", examples=["edge"])
-    root_operation: str = Field(description="Name of that span", examples=["GET /checkout"])
-    start: Moment = Field(validation_alias="start_ns")
-    duration_ms: float = Field(description="From the first start to the latest end", examples=[182.25])
-    spans: int = Field(examples=[23])
-    errors: int = Field(description="Spans with the status error", examples=[1])
-    services: list[str] = Field(description="By name, at most 100", examples=[["checkout", "edge", "payment"]])
-    newest_match: Moment = Field(
-        validation_alias="newest_match_ns",
-        description="Start of the newest span in the window that fulfils what was asked; the list's order",
-    )
-
-
-class TracesAnswer(ListAnswer):
-    """Give one page of traces, newest first."""
-
-    traces: list[TraceSummaryAnswer]
 
 
 class TraceQuery(BaseModel):
@@ -97,13 +46,8 @@ class TraceQuery(BaseModel):
 def traces_router(reading: Reading) -> APIRouter:
     """Return the routes about traces."""
     router = APIRouter(tags=["traces"])
+    router.include_router(search_router(reading))
     caller = Depends(reading.caller)
-
-    @router.get("/api/v1/traces", summary="List traces, newest first", response_model=TracesAnswer)
-    async def list_(
-        query: Annotated[TracesQuery, Query()], principal: Annotated[Principal, caller], request: Request
-    ) -> Response:
-        return await reading.answer("traces", request, partial(_list, reading, principal, query))
 
     @router.get(
         "/api/v1/traces/{trace_id}",
@@ -138,25 +82,6 @@ TRACE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     },
     404: {"description": "There is no such trace."},
 }
-
-
-def _list(reading: Reading, principal: Principal, query: TracesQuery, reader: TelemetryReader) -> TracesAnswer:
-    now_ns = reading.clock.now_ns()
-    request: ListRequest[TracePlace] = query.request(TracePlace, "traces", now_ns=now_ns)
-    page = list_traces(
-        reader,
-        tenant=principal.tenant,
-        window=request.window,
-        conditions=query.conditions(),
-        traces_max=query.limit,
-        now_ns=now_ns,
-        after=request.after,
-    )
-    return TracesAnswer.model_validate({"traces": page.items, **list_members(request, page.next_place)})
-
-
-def _duration_ns(text: str | None, *, name: str) -> int | None:
-    return None if text is None else parse_duration(text, name=name)
 
 
 @dataclass(frozen=True, slots=True)

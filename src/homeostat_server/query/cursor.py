@@ -52,6 +52,7 @@ def parse_list_request(
     *,
     start: str | None,
     end: str | None,
+    length: str | None = None,
     cursor: str | None,
     asked: object,
     now_ns: int,
@@ -62,6 +63,7 @@ def parse_list_request(
         place_type: the NamedTuple that is a place in this list.
         start: begin of the window as the caller wrote it.
         end: end of the window as the caller wrote it.
+        length: how long it is, as the caller wrote it instead of a start.
         cursor: what the caller was given with the page before; the list's window is the one of its first page.
         asked: everything that decides what is in the list, of types that JSON has.
         now_ns: what time it is.
@@ -69,9 +71,9 @@ def parse_list_request(
     Raises:
         InvalidRequest: the window is not one, or the cursor is not one of this list.
     """
-    question = xxhash.xxh3_64_hexdigest(orjson.dumps([start, end, asked]))
+    question = xxhash.xxh3_64_hexdigest(orjson.dumps([start, end, length, asked]))
     if cursor is None:
-        return ListRequest(question=question, window=parse_window(start, end, now_ns=now_ns), after=None)
+        return ListRequest(question=question, window=parse_window(start, end, length=length, now_ns=now_ns), after=None)
     content = _content(cursor, shape=tuple(place_type.__annotations__.values()))
     if content[0] != question:
         raise InvalidRequest(

@@ -9,7 +9,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from homeostat_server.query.traces.listing import SpanFilter, SpanStatus
+from homeostat_server.query.attributes.conditions import AttributeCondition, AttributeScope, Operator
+from homeostat_server.query.search.filters import SpanFilter, SpanKind, SpanStatus
+from homeostat_server.query.search.sql import TraceOrder
 from homeostat_server.query.window import Window
 from tests import otlp
 
@@ -30,6 +32,9 @@ class Seen:
     status: int
     start_ns: int
     duration_ns: int
+    tag: str = ""
+    event: str = ""
+    linked: int = 0
 
     @property
     def trace_id(self) -> str:
@@ -65,6 +70,9 @@ WORLD = st.lists(
         status=st.integers(0, 2),
         start_ns=MOMENTS,
         duration_ns=st.one_of(st.integers(-5, 5), st.integers(0, 2 * 10**9)),
+        tag=st.sampled_from(["", "1", "2"]),
+        event=st.sampled_from(["", "exception"]),
+        linked=st.integers(0, 2),
     ),
     min_size=1,
     max_size=25,
@@ -77,10 +85,24 @@ FILTERS = st.builds(
     SpanFilter,
     service=st.sampled_from([None, "", "shop"]),
     operation=st.sampled_from([None, None, "SELECT"]),
+    kind=st.sampled_from([None, None, None, *SpanKind]),
     status=st.sampled_from([None, None, *SpanStatus]),
     duration_min_ns=st.sampled_from([None, None, 0, 3]),
     duration_max_ns=st.sampled_from([None, None, 10**9]),
+    attributes=st.one_of(
+        st.just(()),
+        st.builds(
+            AttributeCondition,
+            scope=st.just(AttributeScope.SPAN),
+            key=st.just("tag"),
+            operator=st.sampled_from([Operator.EQUAL, Operator.NOT_EQUAL]),
+            value=st.sampled_from(["1", "2"]),
+        ).map(lambda condition: (condition,)),
+    ),
+    event=st.sampled_from([None, None, None, "exception"]),
+    link=st.sampled_from([None, None, None, f"{1:032x}"]),
 )
+ORDERS = st.sampled_from(TraceOrder)
 
 
 def request(world: Iterable[Seen]) -> ExportTraceServiceRequest:
@@ -97,6 +119,12 @@ def request(world: Iterable[Seen]) -> ExportTraceServiceRequest:
             start_time_unix_nano=seen.start_ns,
             end_time_unix_nano=seen.start_ns + seen.duration_ns,
         )
+        if seen.tag:
+            span.attributes.append(KeyValue(key="tag", value=AnyValue(string_value=seen.tag)))
+        if seen.event:
+            span.events.add(name=seen.event)
+        if seen.linked:
+            span.links.add(trace_id=seen.linked.to_bytes(16), span_id=otlp.SPAN_ID)
         span.status.code = seen.status  # type: ignore[assignment] # numbers are enums on the wire
         made.MergeFrom(otlp.traces(span, resource=resource))
     return made
@@ -112,19 +140,40 @@ def fulfils(seen: Seen, conditions: SpanFilter) -> bool:
     return (
         (conditions.service is None or seen.service == conditions.service)
         and (conditions.operation is None or seen.name == conditions.operation)
+        and (conditions.kind is None or seen.kind == conditions.kind.code)
         and (conditions.status is None or seen.status == conditions.status.code)
         and (conditions.duration_min_ns is None or seen.duration_ns >= conditions.duration_min_ns)
         and (conditions.duration_max_ns is None or seen.duration_ns <= conditions.duration_max_ns)
+        and (conditions.event is None or seen.event == conditions.event)
+        and (conditions.link is None or f"{seen.linked:032x}" == conditions.link)
+        and all(_tagged(seen, condition) for condition in conditions.attributes)
     )
 
 
-def listed(world: Sequence[Seen], window: Window, conditions: SpanFilter) -> list[tuple[int, str]]:
-    """Return start of the newest match and id of each trace of the list, in the list's order."""
-    newest: dict[str, int] = defaultdict(int)
-    for seen in within(world, window):
+def _tagged(seen: Seen, condition: AttributeCondition) -> bool:
+    return seen.tag != "" and (seen.tag == condition.value) == (condition.operator is Operator.EQUAL)
+
+
+def listed(
+    world: Sequence[Seen], window: Window, conditions: SpanFilter, order: TraceOrder = TraceOrder.NEWEST
+) -> list[tuple[int, str]]:
+    """Return the rank and the id of each trace of the list, in the list's order."""
+    within_window = within(world, window)
+    matching: dict[str, list[Seen]] = defaultdict(list)
+    for seen in within_window:
         if fulfils(seen, conditions):
-            newest[seen.trace_id] = max(newest[seen.trace_id], seen.start_ns)
-    return sorted(((start_ns, trace_id) for trace_id, start_ns in newest.items()), reverse=True)
+            matching[seen.trace_id].append(seen)
+    ranks = {trace_id: _rank(spans, within_window, order) for trace_id, spans in matching.items()}
+    found = [(rank, trace_id) for trace_id, rank in ranks.items() if order is not TraceOrder.ERRORS or rank]
+    return sorted(found, reverse=True)
+
+
+def _rank(matching: Sequence[Seen], within_window: Sequence[Seen], order: TraceOrder) -> int:
+    if order is TraceOrder.NEWEST:
+        return max(seen.start_ns for seen in matching)
+    if order is TraceOrder.SLOWEST:
+        return max(seen.duration_ns for seen in matching)
+    return sum(seen.status == 2 for seen in within_window if seen.trace_id == matching[0].trace_id)
 
 
 def root(spans: Iterable[Seen]) -> Seen:

@@ -4,9 +4,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from homeostat_server.model.tenant import Tenant
-from homeostat_server.query.traces.listing import SpanFilter, TracePlace, TraceSummary, list_traces
+from homeostat_server.query.search.filters import SpanFilter
+from homeostat_server.query.search.listing import TracePlace, TraceQuestion, TraceSummary, list_traces
+from homeostat_server.query.search.sql import TraceOrder
 from homeostat_server.query.window import Window
-from tests.property.query.span_reference import BEGIN_NS, END_NS, FILTERS, WINDOWS, WORLD, Seen, listed, request, root
+from tests.property.query.span_reference import (
+    BEGIN_NS,
+    END_NS,
+    FILTERS,
+    ORDERS,
+    WINDOWS,
+    WORLD,
+    Seen,
+    fulfils,
+    listed,
+    request,
+    root,
+    within,
+)
 from tests.telemetry_store import FilledStore
 
 SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -17,16 +32,14 @@ NOW_NS = END_NS
 class Question:
     """Hold what is asked, how many are on a page, and what arrives after the first page."""
 
-    window: Window
-    conditions: SpanFilter
+    asked: TraceQuestion
     traces_max: int
     late: list[Seen]
 
 
 QUESTIONS = st.builds(
     Question,
-    window=WINDOWS,
-    conditions=FILTERS,
+    asked=st.builds(TraceQuestion, window=WINDOWS, conditions=FILTERS, order=ORDERS),
     traces_max=st.integers(1, 4),
     late=st.one_of(st.just([]), WORLD),
 )
@@ -40,8 +53,7 @@ def read_pages(filled: FilledStore, tenant: Tenant, question: Question) -> list[
         page = list_traces(
             filled.store,
             tenant=tenant,
-            window=question.window,
-            conditions=question.conditions,
+            question=question.asked,
             traces_max=question.traces_max,
             now_ns=NOW_NS,
             after=after,
@@ -56,23 +68,28 @@ def read_pages(filled: FilledStore, tenant: Tenant, question: Question) -> list[
 
 @SETTINGS
 @given(world=WORLD, question=QUESTIONS)
-def test_pages_give_each_trace_once_newest_first(filled: FilledStore, world: list[Seen], question: Question) -> None:
+def test_pages_give_each_trace_once_in_order(filled: FilledStore, world: list[Seen], question: Question) -> None:
     """Whatever the pages' size, and whatever arrives while they are read, they give the list of the first moment."""
     tenant = filled.new_tenant()
     filled.insert(tenant, request(world), received_ns=BEGIN_NS)
     found = read_pages(filled, tenant, question)
-    expected = listed(world, question.window, question.conditions)
-    assert [(trace.newest_match_ns, trace.trace_id) for trace in found] == expected
+    asked = question.asked
+    expected = listed(world, asked.window, asked.conditions, asked.order)
+    assert [trace.trace_id for trace in found] == [trace_id for _, trace_id in expected]
+    if asked.order is TraceOrder.NEWEST:
+        assert [trace.newest_match_ns for trace in found] == [rank for rank, _ in expected]
+    if asked.order is TraceOrder.SLOWEST:
+        assert [trace.longest_match_ns for trace in found] == [rank for rank, _ in expected]
 
 
 @SETTINGS
-@given(world=WORLD)
-def test_a_summary_is_of_the_whole_trace(filled: FilledStore, world: list[Seen]) -> None:
+@given(world=WORLD, window=WINDOWS)
+def test_a_summary_is_of_the_whole_trace(filled: FilledStore, world: list[Seen], window: Window) -> None:
     """Root, start, duration and counts are those of all spans, those that do not fulfil the conditions included."""
     tenant = filled.new_tenant()
     filled.insert(tenant, request(world), received_ns=BEGIN_NS)
-    everything = Window(BEGIN_NS, END_NS)
-    question = Question(window=everything, conditions=SpanFilter(service="shop"), traces_max=10, late=[])
+    conditions = SpanFilter(service="shop")
+    question = Question(TraceQuestion(window=window, conditions=conditions), traces_max=10, late=[])
     found = read_pages(filled, tenant, question)
     for summary in found:
         spans = [seen for seen in world if seen.trace_id == summary.trace_id]
@@ -88,3 +105,7 @@ def test_a_summary_is_of_the_whole_trace(filled: FilledStore, world: list[Seen])
         assert summary.spans == len(spans)
         assert summary.errors == sum(seen.status == 2 for seen in spans)
         assert summary.services == tuple(sorted({seen.service for seen in spans}))
+        matching = [seen for seen in within(spans, window) if fulfils(seen, conditions)]
+        assert summary.matched_spans == len(matching)
+        assert summary.newest_match_ns == max(seen.start_ns for seen in matching)
+        assert summary.longest_match_ns == max(seen.duration_ns for seen in matching)

@@ -1,23 +1,41 @@
 from pathlib import Path
 
 import pytest
-from homeostat_server.query.traces.listing import SpanFilter, SpanStatus
 
 from homeostat_server.query import sql as shared
+from homeostat_server.query.attributes import sql as attributes
+from homeostat_server.query.attributes.conditions import AttributeCondition, AttributeScope, Operator
 from homeostat_server.query.binding import Binder
 from homeostat_server.query.jaeger import sql as jaeger
 from homeostat_server.query.jaeger.search import Search
 from homeostat_server.query.logs import sql as logs
 from homeostat_server.query.logs.listing import LogFilter
 from homeostat_server.query.metrics import sql as metrics
+from homeostat_server.query.search import sql as search
+from homeostat_server.query.search.filters import Choice, SpanFilter, SpanKind, SpanStatus
+from homeostat_server.query.search.sql import TraceOrder
 from homeostat_server.query.services import sql as services
 from homeostat_server.query.traces import sql as traces
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "query"
 
-SPAN_FILTER = SpanFilter(
-    service="", operation="", status=SpanStatus.ERROR, duration_min_ns=0, duration_max_ns=1
-).conditions()
+EVERYTHING = Choice()
+OF_SPAN = SpanFilter(
+    service="",
+    operation="",
+    kind=SpanKind.SERVER,
+    status=SpanStatus.ERROR,
+    duration_min_ns=0,
+    duration_max_ns=1,
+    event="",
+    link="",
+).chosen(Binder())
+OF_ATTRIBUTES = SpanFilter(
+    attributes=tuple(
+        AttributeCondition(scope=scope, key="http.method", operator=operator, value="1")
+        for scope, operator in zip(AttributeScope, Operator, strict=False)
+    )
+).chosen(Binder())
 LOG_FILTER = LogFilter(service="", trace_id="", span_id="", severity_min=1, search="a").conditions()
 SERIES_FILTER = ["service = {service:String}", "series > {after:UInt64}"]
 
@@ -32,9 +50,14 @@ STATEMENTS: dict[str, str] = {
     "trace_span_count": traces.SPAN_COUNT,
     "trace_spans": traces.spans(after=False),
     "trace_spans_after": traces.spans(after=True),
-    "trace_matches": traces.matches([], after=False),
-    "trace_matches_filtered_after": traces.matches(SPAN_FILTER, after=True),
-    "trace_summaries": traces.SUMMARIES,
+    **{f"search_{order}": search.matches(EVERYTHING, order=order, after=False) for order in TraceOrder},
+    **{f"search_{order}_filtered_after": search.matches(OF_SPAN, order=order, after=True) for order in TraceOrder},
+    "search_newest_attributes": search.matches(OF_ATTRIBUTES, order=TraceOrder.NEWEST, after=False),
+    "search_errors_attributes_after": search.matches(OF_ATTRIBUTES, order=TraceOrder.ERRORS, after=True),
+    "attribute_pattern": attributes.PATTERN,
+    "search_bounds": search.BOUNDS,
+    "search_summaries": search.summaries(EVERYTHING, placed=False),
+    "search_summaries_placed": search.summaries(OF_ATTRIBUTES, placed=True),
     "services": services.services(after=False),
     "services_after": services.services(after=True),
     "operations": services.operations(after=False),

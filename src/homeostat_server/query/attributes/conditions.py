@@ -113,13 +113,17 @@ class AttributeCondition:
         return sql.among(self.scope, _holds(self, places, binder))
 
     def likely(self, binder: Binder) -> str | None:
-        """Return a condition that holds wherever this one does and costs a tenth, None when there is none.
+        """Return a condition that holds wherever this one does and costs less, None when there is none.
 
-        It is for PREWHERE, in front of the exact one in WHERE: the exact one then looks at what is left.
+        It is for PREWHERE, in front of the exact one in WHERE: the exact one then looks at what is left. It pays where
+        no other condition leaves few rows.
         """
         if self.scope is not AttributeScope.SPAN or self.operator is Operator.ABSENT:
             return None
-        return _any(place.there for place in _span_places(same_as(self.key), binder))
+        if self.operator is Operator.EQUAL:
+            texts = texts_of(self.key, self.value)
+            return _any(f"has(attributes.values, {binder.text(value)})" for value in texts)
+        return _any(f"has(attributes.keys, {binder.text(key)})" for key in same_as(self.key))
 
 
 def number_of(text: str) -> float | None:

@@ -35,3 +35,7 @@ def among(scope: str, condition: str) -> str:
     if scope in ("event", "link"):
         return f"arrayExists(item -> {condition}, `{scope}s.attributes`)"
     return condition
+
+
+PATTERN: Final = "SELECT match('', {pattern:String}) AS found"
+"""It fails when the pattern is no regular expression."""

@@ -1,9 +1,8 @@
 """The SQL about spans of traces. It runs nothing; see `homeostat_server.query.sql` for the pieces it shares."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from homeostat_server.query.sql import ONE_TRACE, SOME_TRACES, also, during
+from homeostat_server.query.sql import ONE_TRACE, also, during
 
 SPAN_COLUMNS: Final = """
     toUnixTimestamp64Nano(ts) AS start_ns, duration_ns, span_id, parent_span_id, trace_state, flags, name, kind,
@@ -24,21 +23,6 @@ WHERE {during()}
     AND {ONE_TRACE}
 """.strip()
 
-SUMMARIES: Final = f"""
-SELECT trace_id, count() AS spans, countIf(status_code = 2) AS errors,
-    arraySort(groupUniqArray(100)(service)) AS services,
-    toUnixTimestamp64Nano(min(ts)) AS start_ns,
-    max(toUnixTimestamp64Nano(ts) + greatest(duration_ns, 0)) AS end_ns,
-    argMin((service, name), (parent_span_id != toFixedString('', 8), ts, span_id)) AS root,
-    tupleElement(root, 1) AS root_service, tupleElement(root, 2) AS root_operation
-FROM telemetry.spans
-WHERE {during()}
-    AND {SOME_TRACES}
-GROUP BY trace_id
-""".strip()
-"""A trace's root is its first span without a parent, its first span when none is without; `end_ns` is never before the
-start, however wrong the clocks of the senders are."""
-
 
 def spans(*, after: bool) -> str:
     """Return the question for the next spans of a trace in the order of (start, span id).
@@ -56,26 +40,4 @@ WHERE {during()}
     AND {ONE_TRACE}{also([begin] if after else [])}
 ORDER BY ts, span_id
 LIMIT {{rows:UInt32}} WITH TIES
-""".strip()
-
-
-def matches(conditions: Sequence[str], *, after: bool) -> str:
-    """Return the question for traces by their newest span that fulfils the conditions, newest first.
-
-    After a cursor, only what had been received when the first page was asked for counts, and a trace whose newest such
-    span is newer than the cursor was given on an earlier page.
-    """
-    snapshot = also([*conditions, "segment <= {snapshot:UInt64}"] if after else conditions)
-    given = (
-        "trace_id NOT IN (\n        SELECT trace_id\n        FROM telemetry.spans\n"
-        f"        WHERE {during('newer_ns', 'window_last_ns')}{snapshot}\n    )"
-    )
-    place = "\nHAVING (newest_ns, trace_id) < ({last_ns:Int64}, toFixedString(unhex({after_id:String}), 16))"
-    return f"""
-SELECT trace_id, toUnixTimestamp64Nano(max(ts)) AS newest_ns
-FROM telemetry.spans
-WHERE {during()}{snapshot}{also([given] if after else [])}
-GROUP BY trace_id{place if after else ""}
-ORDER BY newest_ns DESC, trace_id DESC
-LIMIT {{rows:UInt32}}
 """.strip()

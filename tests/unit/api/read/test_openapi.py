@@ -4,10 +4,10 @@ from typing import Any, cast
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
-from homeostat_server.api import logs, metrics, services, traces
+from homeostat_server.api import logs, metrics, search, services
 from homeostat_server.api.lists import Answer
 
-MODULES = (logs, metrics, services, traces)
+MODULES = (logs, metrics, search, services)
 
 
 def operations(app: FastAPI) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -23,13 +23,23 @@ def test_every_parameter_of_a_list_is_documented(app: FastAPI) -> None:
     assert [parameter["name"] for parameter in listed] == [
         "start",
         "end",
+        "window",
         "cursor",
-        "limit",
         "service",
         "operation",
+        "kind",
         "status",
         "min_duration",
         "max_duration",
+        "attribute",
+        "resource_attribute",
+        "scope_attribute",
+        "event",
+        "event_attribute",
+        "link",
+        "link_attribute",
+        "limit",
+        "order",
     ]
 
 

@@ -1,0 +1,1 @@
+SELECT match('', {pattern:String}) AS found
