@@ -6,6 +6,7 @@ from homeostat_server.query import sql as shared
 from homeostat_server.query.attributes import sql as attributes
 from homeostat_server.query.attributes.conditions import AttributeCondition, AttributeScope, Operator
 from homeostat_server.query.binding import Binder
+from homeostat_server.query.error_correlation import sql as error_correlation
 from homeostat_server.query.jaeger import sql as jaeger
 from homeostat_server.query.jaeger.search import Search
 from homeostat_server.query.logs import sql as logs
@@ -39,9 +40,9 @@ OF_ATTRIBUTES = SpanFilter(
 LOG_FILTER = LogFilter(service="", trace_id="", span_id="", severity_min=1, search="a").conditions()
 SERIES_FILTER = ["service = {service:String}", "series > {after:UInt64}"]
 
-JAEGER_FILTER = Search(
+JAEGER_SEARCH = Search(
     service="a", operation="b", duration_min_ns=1, duration_max_ns=2, tags=[("error", "true"), ("http.method", "GET")]
-).conditions(Binder())
+).statement(Binder())
 
 STATEMENTS: dict[str, str] = {
     "sources": shared.SOURCES,
@@ -65,7 +66,7 @@ STATEMENTS: dict[str, str] = {
     "jaeger_services": jaeger.SERVICES,
     "jaeger_operations": jaeger.operations(of_kind=False),
     "jaeger_operations_of_kind": jaeger.operations(of_kind=True),
-    "jaeger_matches": jaeger.matches(JAEGER_FILTER),
+    "jaeger_matches": JAEGER_SEARCH,
     "jaeger_span_counts": jaeger.SPAN_COUNTS,
     "jaeger_spans": jaeger.SPANS,
     "logs": logs.records([], after=False),
@@ -73,6 +74,12 @@ STATEMENTS: dict[str, str] = {
     "metrics": metrics.metrics([]),
     "metric_known": metrics.KNOWN,
     "metric_series": metrics.series(SERIES_FILTER),
+    "correlation_size": error_correlation.SIZE,
+    "correlation_resources": error_correlation.RESOURCES,
+    "correlation_spans": error_correlation.spans([]),
+    "correlation_spans_hash": error_correlation.spans([error_correlation.BY_HASH]),
+    "correlation_attributes": error_correlation.attributes([error_correlation.BY_KEY, error_correlation.IN_SLICES]),
+    "correlation_failures": error_correlation.failures([error_correlation.BY_KEY]),
     **{f"newest_of_metrics_{table}": metrics.newest_of_metrics(table) for table in metrics.NEWEST},
     **{f"newest_of_series_{table}": metrics.newest_of_series(table) for table in metrics.NEWEST},
 }

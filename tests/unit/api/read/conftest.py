@@ -6,6 +6,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from homeostat_server.api.app import create_app
+from homeostat_server.api.error_correlation import error_correlation_router
 from homeostat_server.api.logs import logs_router
 from homeostat_server.api.metrics import metrics_router
 from homeostat_server.api.reading import Reading
@@ -63,7 +64,14 @@ def reading(filled: FilledStore, authenticator: ByHeader, telemetry: Telemetry) 
 @pytest.fixture
 def app(reading: Reading) -> FastAPI:
     """Return the application with the routes that read."""
-    routers = [make(reading) for make in (traces_router, services_router, logs_router, metrics_router)]
+    makers = (
+        traces_router,
+        services_router,
+        logs_router,
+        metrics_router,
+        error_correlation_router,
+    )
+    routers = [make(reading) for make in makers]
     return create_app(version="0", guard=lambda _: None, ingest=APIRouter(), routers=routers)
 
 
