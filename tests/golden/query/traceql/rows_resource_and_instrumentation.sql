@@ -1,0 +1,14 @@
+SELECT trace_id, parent_span_id,
+    toUnixTimestamp64Nano(ts) AS start_ns,
+    span_id AS span_id,
+    duration_ns AS duration_ns,
+    name AS span_name,
+    source AS span_source,
+    count() OVER (PARTITION BY trace_id) AS matched
+FROM telemetry.spans
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+    AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
+    AND trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {trace_ids:String}))), 16))
+    AND (source IN (SELECT source FROM telemetry.sources WHERE tenant = {tenant:String} AND (substring(resource_kinds, indexOf(mapKeys(resource), {value_0:String}), 1) = '1' AND match(resource[{value_0:String}], {value_2:String}))) AND source IN (SELECT source FROM telemetry.sources WHERE tenant = {tenant:String} AND (scope_name = {value_3:String})))
+ORDER BY start_ns, span_id
+LIMIT {spans:UInt32} BY trace_id

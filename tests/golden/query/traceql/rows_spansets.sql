@@ -1,0 +1,14 @@
+SELECT trace_id, parent_span_id,
+    toUnixTimestamp64Nano(ts) AS start_ns,
+    span_id AS span_id,
+    duration_ns AS duration_ns,
+    name AS span_name,
+    source AS span_source,
+    (name = {value_0:String}) AS filter_0,
+    (name = {value_1:String}) AS filter_1
+FROM telemetry.spans
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+    AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
+    AND trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {trace_ids:String}))), 16))
+    AND ((name = {value_0:String}) OR (name = {value_1:String}))
+ORDER BY start_ns, span_id

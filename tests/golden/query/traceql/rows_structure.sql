@@ -1,0 +1,18 @@
+SELECT trace_id, parent_span_id,
+    toUnixTimestamp64Nano(ts) AS start_ns,
+    span_id AS span_id,
+    duration_ns AS duration_ns,
+    name AS span_name,
+    source AS span_source,
+    status_code AS shown_0,
+    attributes[{value_1:String}] AS shown_1,
+    substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1) AS shown_1_kind,
+    attributes[{value_2:String}] AS group_0,
+    substring(attribute_kinds, indexOf(mapKeys(attributes), {value_2:String}), 1) AS group_0_kind,
+    (name = {value_0:String}) AS filter_0,
+    (status_code = 2) AS filter_1
+FROM telemetry.spans
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+    AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
+    AND trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {trace_ids:String}))), 16))
+ORDER BY start_ns, span_id
