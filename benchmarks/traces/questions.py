@@ -38,6 +38,7 @@ def questions() -> tuple[Question, ...]:
         Question(
             name="error correlation of 1 M requests", make=_correlation, p95_ms_max=1500, rounds=0.25, windowed=False
         ),
+        Question(name="rare value of an attribute with an old name", make=_rare_renamed, windowed=False),
         Question(name="newest traces", make=_newest),
         Question(name="services of an hour", make=_services),
         Question(name="operations of a service in an hour", make=_operations),
@@ -53,11 +54,22 @@ def _trace(subjects: Subjects) -> Asked:
 
 def _search(subjects: Subjects) -> Asked:
     search = subjects.search()
-    asked = {"service": search.service, "min_duration": search.duration}
+    asked = {
+        "service": search.service,
+        "min_duration": search.duration,
+        "attribute": f"{search.key}={search.value}",
+        "order": subjects.sorting(),
+    }
     return Asked("/api/v1/traces", {**asked, **subjects.hours().parameters()})
 
 
 def _rare(subjects: Subjects) -> Asked:
+    return Asked(
+        "/api/v1/traces", {"attribute": f"app.order.id={subjects.order_id()}", **subjects.whole().parameters()}
+    )
+
+
+def _rare_renamed(subjects: Subjects) -> Asked:
     return Asked("/api/v1/traces", {"attribute": f"user.id={subjects.rare_user()}", **subjects.whole().parameters()})
 
 

@@ -33,6 +33,7 @@ _ATTRIBUTES: Final = (
     ("db.system.name", "postgresql"),
     ("server.port", "50051"),
 )
+_ORDERS: Final = ("newest", "newest", "newest", "slowest", "errors")
 _DURATIONS: Final = ("2ms", "5ms", "10ms", "20ms")
 
 
@@ -89,6 +90,13 @@ class Subjects:
         trace = self._random.randrange(len(names.trace_high))
         return np.array([names.trace_high[trace], names.trace_low[trace]], "<u8").tobytes().hex()
 
+    def order_id(self) -> str:
+        """Return the id of some order, which a few spans of one trace name, if any does."""
+        number = self._random.choice(self._dataset.rounds)
+        orders = identity(self._forest, seed=SEED, round_number=number).orders
+        order = orders[self._random.randrange(len(orders))]
+        return "ord_" + np.array([order], "<u8").tobytes().decode()
+
     def trace_ids(self, count: int) -> Iterator[str]:
         """Yield so many ids of traces."""
         for _ in range(count):
@@ -130,6 +138,10 @@ class Subjects:
         users, counts = np.unique(np.concatenate(drawn), return_counts=True)
         rare = users[(counts >= _RARE_TRACES.start) & (counts < _RARE_TRACES.stop)]
         return [f"u-{int(number):08d}" for number in rare]
+
+    def sorting(self) -> str:
+        """Return an order of a list of traces, mostly the usual one."""
+        return self._random.choice(_ORDERS)
 
     def rare_user(self) -> str:
         """Return a value of `user.id` that a handful of traces have."""
