@@ -19,16 +19,21 @@ from opentelemetry.trace import NoOpTracer, Tracer
 import homeostat
 from homeostat.settings.kinds import Address
 from homeostat_server.api.app import create_app
+from homeostat_server.api.attributes import attributes_router
+from homeostat_server.api.error_correlation import error_correlation_router
 from homeostat_server.api.health import Dependency, Health, health_router
 from homeostat_server.api.ingest import ingest_router
 from homeostat_server.api.ingest_grpc import grpc_server
+from homeostat_server.api.jaeger.dependencies import jaeger_dependencies_router
 from homeostat_server.api.jaeger.routes import jaeger_router
 from homeostat_server.api.logs import logs_router
 from homeostat_server.api.metrics import metrics_router
 from homeostat_server.api.reading import Reading
 from homeostat_server.api.reception import Reception
+from homeostat_server.api.service_map import service_map_router
 from homeostat_server.api.services import services_router
 from homeostat_server.api.tempo.routes import tempo_router
+from homeostat_server.api.trace_files import trace_export_router, trace_import_router
 from homeostat_server.api.traces import traces_router
 from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.ingest.admission import Admission
@@ -41,6 +46,8 @@ from homeostat_server.ingest.pipeline import Pipeline, PipelineBounds
 from homeostat_server.ingest.place import SpoolLimits
 from homeostat_server.model.signal import Signal
 from homeostat_server.model.tenant import DEFAULT_TENANT
+from homeostat_server.query.summaries.keeping import KeptSummaries
+from homeostat_server.rollups.rounds import Rollups
 from homeostat_server.runtime.allocator import keep_freed_memory
 from homeostat_server.runtime.clock import Clock, SystemClock
 from homeostat_server.runtime.data_folder import DataFolder
@@ -72,7 +79,22 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
-READ_ROUTERS: Final = (traces_router, services_router, logs_router, metrics_router, jaeger_router, tempo_router)
+READ_ROUTERS: Final = (
+    traces_router,
+    attributes_router,
+    services_router,
+    logs_router,
+    metrics_router,
+    jaeger_router,
+    tempo_router,
+    trace_export_router,
+    error_correlation_router,
+)
+
+SUMMARY_ROUTERS: Final = (service_map_router, jaeger_dependencies_router)
+
+ROLLUPS_LAG_S: Final = 5.0
+"""While rows wait for longer than this to be stored, nothing is summed up."""
 
 EMBEDDED_SCHEME: Final = "chdb://"
 
@@ -192,6 +214,7 @@ async def _assemble(ground: Ground) -> Platform:
     await _hold(lifecycle, "telemetry store", store.close)
     pipeline = _build_pipeline(ground, store)
     alarm = LagAlarm(pipeline.committers, alarm_s=settings.ingest_lag_alarm_s, telemetry=ground.telemetry)
+    _add_rollups(ground, store=store, alarm=alarm)
     upkeep = Upkeep(store, alarm=alarm, clock=ground.clock, telemetry=ground.telemetry, pages=LibraryPages())
     lifecycle.add(Component(name="upkeep", start=upkeep.start, stop=upkeep.stop))
     health = _build_health(ground, store=store, database=database, pipeline=pipeline, alarm=alarm)
@@ -290,6 +313,17 @@ def _build_pipeline(ground: Ground, store: TelemetryStore) -> Pipeline:
     return pipeline
 
 
+def _add_rollups(ground: Ground, *, store: TelemetryStore, alarm: LagAlarm) -> None:
+    rollups = Rollups(
+        store,
+        clock=ground.clock,
+        telemetry=ground.telemetry,
+        days=max(ground.settings.retention_ordinary_days, ground.settings.retention_valued_days) + 1,
+        is_behind=lambda: alarm.behind_s(Signal.TRACES) > ROLLUPS_LAG_S,
+    )
+    ground.lifecycle.add(Component(name="rollups", start=in_thread(rollups.start), stop=in_thread(rollups.stop)))
+
+
 def _build_health(
     ground: Ground, *, store: TelemetryStore, database: StateDatabase, pipeline: Pipeline, alarm: LagAlarm
 ) -> Health:
@@ -346,6 +380,7 @@ def _build_doors(
         telemetry=ground.telemetry,
         running_max=settings.query_concurrency_max,
     )
+    kept = KeptSummaries()
     app = create_app(
         version=homeostat.__version__,
         guard=authenticator.refuse_foreign_page,
@@ -353,6 +388,8 @@ def _build_doors(
         routers=[
             health_router(health, telemetry=ground.telemetry, version=homeostat.__version__),
             *(make(reading) for make in READ_ROUTERS),
+            *(make(reading, kept) for make in SUMMARY_ROUTERS),
+            trace_import_router(reception),
         ],
     )
     http = HttpServer(_traced(ground, app, pipeline=pipeline), bound=bound, tls=tls)

@@ -18,6 +18,7 @@ from homeostat_server.store.ports import (
     StoreStatistics,
     TelemetryReader,
     TelemetryStore,
+    TouchedBucket,
     WatchedReader,
 )
 from homeostat_server.store.watched import QueryWatch, Scanned
@@ -101,6 +102,14 @@ class MeasuredStore(_MeasuredReader):
     def watched(self, watch: QueryWatch) -> WatchedReader:
         """Return a measured reader under a watch; see the port."""
         return _MeasuredWatched(self._store.watched(watch), self._measure)
+
+    def touched_buckets(self, *, first_s: int, last_s: int) -> list[TouchedBucket]:
+        """Return the buckets that received spans went into; see the port."""
+        return self._store.touched_buckets(first_s=first_s, last_s=last_s)
+
+    def insert_summaries(self, tenant: Tenant, table: pa.Table) -> None:
+        """Store rows of summaries; see the port."""
+        self._store.insert_summaries(tenant, table)
 
     def statistics(self) -> StoreStatistics:
         """Say how much there is; see the port."""

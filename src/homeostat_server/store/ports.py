@@ -62,6 +62,19 @@ class StoreStatistics:
     tables: Sequence[TableSize]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TouchedBucket:
+    """Hold how many spans, of those received in a stretch of time, began in five minutes of a tenant.
+
+    `bucket_s` is when the five minutes begin, `received_s` when the last of the spans was received (Unix time).
+    """
+
+    tenant: Tenant
+    bucket_s: int
+    rows: int
+    received_s: int
+
+
 class TelemetryReader(Protocol):
     """Answer questions about telemetry.
 
@@ -136,6 +149,27 @@ class TelemetryStore(TelemetryReader, Protocol):
 
     def watched(self, watch: QueryWatch) -> WatchedReader:
         """Return a reader whose statements one watch counts and can call off; it costs nothing to make."""
+        ...
+
+    def touched_buckets(self, *, first_s: int, last_s: int) -> list[TouchedBucket]:
+        """Return the buckets of five minutes that spans received from one Unix time to another went into.
+
+        Of all tenants, by tenant and bucket; both ends belong to the stretch. It reads at the lowest priority.
+
+        Raises:
+            StoreUnavailable: not now.
+        """
+        ...
+
+    def insert_summaries(self, tenant: Tenant, table: pa.Table) -> None:
+        """Store rows of `trace_summaries`, without the columns `tenant` and `last_seen`.
+
+        All or none of the rows are there, whatever happens; on return they are on the disk and visible to later reads.
+        Rows of an earlier version stay beside them until their time is over.
+
+        Raises:
+            StoreUnavailable: not now.
+        """
         ...
 
     def statistics(self) -> StoreStatistics:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from homeostat_server.exceptions import QueryCancelled
 from homeostat_server.model.segment import SealedSegment
 from homeostat_server.model.tenant import Tenant
-from homeostat_server.store.ports import Parameter, Row, StoreStatistics
+from homeostat_server.store.ports import Parameter, Row, StoreStatistics, TouchedBucket
 from homeostat_server.store.watched import QueryWatch, Scanned
 
 
@@ -26,7 +26,8 @@ class MemoryStore:
     """Remember what is stored and asked; implements `homeostat_server.store.ports.TelemetryStore`. Thread-safe.
 
     Set `rows` for what every question is answered with (by columns they are a table of these rows), `scanned_each` for
-    what a watch counts for it, `statistics_now` and `expired_partitions` for the other answers. Set `fail_with` and
+    what a watch counts for it, `statistics_now`, `expired_partitions` and `touched`
+    for the other answers; `summaries` are those that were stored. Set `fail_with` and
     every call but `close` raises it. With `hold` set, a question under a watch lasts until its watch is cancelled;
     `is_held` is set while one does.
     """
@@ -39,6 +40,8 @@ class MemoryStore:
         self.is_held = threading.Event()
         self.statistics_now = StoreStatistics(memory_bytes=0, tables=())
         self.expired_partitions = 0
+        self.touched: list[TouchedBucket] = []
+        self.summaries: list[tuple[Tenant, pa.Table]] = []
         self.fail_with: Exception | None = None
         self.segments: dict[int, SealedSegment] = {}
         self.questions: list[Question] = []
@@ -66,6 +69,17 @@ class MemoryStore:
     def watched(self, watch: QueryWatch) -> "WatchedMemory":
         """Return a reader of the same answers under a watch."""
         return WatchedMemory(self, watch)
+
+    def touched_buckets(self, *, first_s: int, last_s: int) -> list[TouchedBucket]:
+        """Give those that the test has set and that were received then."""
+        self._fail()
+        return [bucket for bucket in self.touched if first_s <= bucket.received_s <= last_s]
+
+    def insert_summaries(self, tenant: Tenant, table: pa.Table) -> None:
+        """Remember the rows."""
+        self._fail()
+        with self._lock:
+            self.summaries.append((tenant, table))
 
     def statistics(self) -> StoreStatistics:
         """Give what the test has set."""

@@ -6,7 +6,9 @@ from homeostat_server.query import sql as shared
 from homeostat_server.query.attributes import sql as attributes
 from homeostat_server.query.attributes.conditions import AttributeCondition, AttributeScope, Operator
 from homeostat_server.query.binding import Binder
+from homeostat_server.query.completion import sql as completion
 from homeostat_server.query.error_correlation import sql as error_correlation
+from homeostat_server.query.intrinsics import sql as intrinsics
 from homeostat_server.query.jaeger import sql as jaeger
 from homeostat_server.query.jaeger.search import Search
 from homeostat_server.query.logs import sql as logs
@@ -16,11 +18,15 @@ from homeostat_server.query.search import sql as search
 from homeostat_server.query.search.filters import Choice, SpanFilter, SpanKind, SpanStatus
 from homeostat_server.query.search.sql import TraceOrder
 from homeostat_server.query.services import sql as services
+from homeostat_server.query.summaries import sql as summaries
+from homeostat_server.query.summaries.form import SCHEMA
 from homeostat_server.query.traces import sql as traces
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "query"
 
 EVERYTHING = Choice()
+NAMES = ["{value_7:String}", "{value_8:String}"]
+PREFIX = "{value_9:String}"
 OF_SPAN = SpanFilter(
     service="",
     operation="",
@@ -46,9 +52,10 @@ JAEGER_SEARCH = Search(
 
 STATEMENTS: dict[str, str] = {
     "sources": shared.SOURCES,
-    "trace_bounds": shared.trace_bounds(shared.ONE_TRACE),
-    "trace_bounds_of_some": shared.trace_bounds(shared.SOME_TRACES),
+    "trace_bounds": shared.TRACE_BOUNDS,
+    "trace_bounds_of_some": shared.BOUNDS_OF_TRACES,
     "trace_span_count": traces.SPAN_COUNT,
+    "trace_small": traces.SMALL_TRACE,
     "trace_spans": traces.spans(after=False),
     "trace_spans_after": traces.spans(after=True),
     **{f"search_{order}": search.matches(EVERYTHING, order=order, after=False) for order in TraceOrder},
@@ -56,6 +63,18 @@ STATEMENTS: dict[str, str] = {
     "search_newest_attributes": search.matches(OF_ATTRIBUTES, order=TraceOrder.NEWEST, after=False),
     "search_errors_attributes_after": search.matches(OF_ATTRIBUTES, order=TraceOrder.ERRORS, after=True),
     "attribute_pattern": attributes.PATTERN,
+    **{
+        f"keys_{scope}": completion.keys(scope, EVERYTHING if scope is AttributeScope.SPAN else OF_SPAN, sampled=True)
+        for scope in AttributeScope
+    },
+    **{
+        f"values_{scope}": completion.values(
+            scope, OF_ATTRIBUTES, names=NAMES, prefix="{value_9:String}", sampled=False
+        )
+        for scope in AttributeScope
+    },
+    "spans_size": completion.SIZE,
+    "spans_sample_size": completion.SAMPLE_SIZE,
     "search_bounds": search.BOUNDS,
     "search_summaries": search.summaries(EVERYTHING, placed=False),
     "search_summaries_placed": search.summaries(OF_ATTRIBUTES, placed=True),
@@ -63,6 +82,8 @@ STATEMENTS: dict[str, str] = {
     "services_after": services.services(after=True),
     "operations": services.operations(after=False),
     "operations_after": services.operations(after=True),
+    **{f"intrinsic_{field}": intrinsics.values(field, Choice()) for field in intrinsics.COLUMNS},
+    "intrinsic_name_chosen": intrinsics.values("name", Choice(cheap=("service = 'a'",), exact=("true",))),
     "jaeger_services": jaeger.SERVICES,
     "jaeger_operations": jaeger.operations(of_kind=False),
     "jaeger_operations_of_kind": jaeger.operations(of_kind=True),
@@ -80,6 +101,16 @@ STATEMENTS: dict[str, str] = {
     "correlation_spans_hash": error_correlation.spans([error_correlation.BY_HASH]),
     "correlation_attributes": error_correlation.attributes([error_correlation.BY_KEY, error_correlation.IN_SLICES]),
     "correlation_failures": error_correlation.failures([error_correlation.BY_KEY]),
+    "summary_spans": summaries.spans(sliced=False),
+    "summary_spans_sliced": summaries.spans(sliced=True),
+    "summary_crossing": summaries.crossing(sliced=False),
+    "summary_crossing_sliced": summaries.crossing(sliced=True),
+    "summary_elsewhere": summaries.ELSEWHERE,
+    "summary_sample": summaries.SAMPLE,
+    "summary_giants": summaries.GIANTS,
+    "summary_states": summaries.STATES,
+    "summary_stored": summaries.stored(", ".join(SCHEMA.names)),
+    "summary_stored_state": summaries.STORED_STATE,
     **{f"newest_of_metrics_{table}": metrics.newest_of_metrics(table) for table in metrics.NEWEST},
     **{f"newest_of_series_{table}": metrics.newest_of_series(table) for table in metrics.NEWEST},
 }

@@ -41,6 +41,7 @@ ORDER = [
     "HTTP socket",
     "telemetry store",
     "pipeline",
+    "rollups",
     "upkeep",
     "intake",
     "gRPC",

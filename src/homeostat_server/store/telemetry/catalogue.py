@@ -147,6 +147,77 @@ SOURCES: Final = Table(
     settings=DESCRIBING,
 )
 
+WORDS: Final = f"Array({TEXT})"
+REALS: Final = "Array(Float64)"
+BINS: Final = "Array(Array(UInt16))"
+WEIGHTS: Final = "Array(Array(Float64))"
+
+TRACE_SUMMARIES: Final = Table(
+    name="trace_summaries",
+    subject="What five minutes of spans come to; the newest version of a bucket counts, with all its parts",
+    columns=(
+        Column("tenant", TEXT),
+        Column("bucket", "DateTime('UTC')"),
+        Column("version", "UInt64"),  # when it was made, in ns
+        Column("part", "UInt16"),
+        Column("parts", "UInt16"),
+        Column("form", "UInt16"),
+        Column("rows", "UInt64"),  # how many spans of the bucket were seen, and the last segment among them
+        Column("through", "UInt64"),
+        Column("node_service", WORDS),
+        Column("node_entry", "Array(UInt8)"),
+        Column("node_calls", REALS),
+        Column("node_errors", REALS),
+        Column("node_bins", BINS),
+        Column("node_weights", WEIGHTS),
+        Column("edge_caller", WORDS),
+        Column("edge_caller_kind", WORDS),
+        Column("edge_callee", WORDS),
+        Column("edge_callee_kind", WORDS),
+        Column("edge_async", "Array(UInt8)"),
+        Column("edge_calls", REALS),
+        Column("edge_errors", REALS),
+        Column("edge_bins", BINS),
+        Column("edge_weights", WEIGHTS),
+        Column("work_service", WORDS),
+        Column("work_operation", WORDS),
+        Column("work_self_ns", REALS),
+        Column("work_on_path", REALS),
+        Column("work_spans", REALS),
+        Column("work_example", f"Array({TRACE_ID})"),
+        Column("work_example_ns", REALS),
+        Column("pattern_name", WORDS),
+        Column("pattern_service", WORDS),
+        Column("pattern_operation", WORDS),
+        Column("pattern_callees", f"Array({WORDS})"),
+        Column("pattern_places", "Array(UInt64)"),
+        Column("pattern_found", REALS),
+        Column("pattern_calls", REALS),
+        Column("pattern_spent_ns", REALS),
+        Column("pattern_wasted_ns", REALS),
+        Column("pattern_example", f"Array({TRACE_ID})"),
+        Column("pattern_example_ns", REALS),
+        Column("clock_service", WORDS),
+        Column("clock_spans", REALS),
+        Column("spans", "Float64"),
+        Column("child_spans", "Float64"),
+        Column("child_spans_seen", "Float64"),
+        Column("repeated", "Float64"),
+        Column("rings", "Float64"),
+        Column("left_out", "Float64"),
+        Column("requests", "Float64"),
+        Column("requests_ns", "Float64"),
+        Column("background", "Float64"),
+        Column("background_ns", "Float64"),
+        Column("last_seen", "SimpleAggregateFunction(max, DateTime('UTC'))"),
+    ),
+    order_by="(tenant, bucket, version, part)",
+    retention=Retention.LAST_SEEN,
+    derived=True,
+    # A row may be a megabyte: an hour is a dozen of them, and its neighbours need not be read.
+    settings={**DESCRIBING, "index_granularity": "16"},
+)
+
 LOGS: Final = Table(
     name="logs",
     subject="One row a log record",
@@ -309,6 +380,7 @@ CATALOGUE: Final = (
     SPANS,
     TRACE_BOUNDS,
     SOURCES,
+    TRACE_SUMMARIES,
     LOGS,
     SERIES,
     SAMPLES,

@@ -30,6 +30,7 @@ from homeostat_server.store.ports import (
     Row,
     StoreStatistics,
     TableSize,
+    TouchedBucket,
     WatchedReader,
 )
 from homeostat_server.store.telemetry.asking import Asker, WatchedSessions
@@ -51,6 +52,7 @@ from homeostat_server.store.telemetry.migrations import migrate
 from homeostat_server.store.telemetry.readers import ReaderPool
 from homeostat_server.store.telemetry.retention import apply_time_to_live, expired_partitions
 from homeostat_server.store.telemetry.session import Session
+from homeostat_server.store.telemetry.summaries import clear_incoming, insert_summaries, touched_buckets
 from homeostat_server.store.telemetry.tables import DATABASE
 from homeostat_server.store.watched import QueryWatch
 
@@ -150,6 +152,7 @@ class EmbeddedStore:
         try:
             migrate(self._upkeep, MIGRATIONS)
             apply_time_to_live(self._upkeep, self._retention)
+            clear_incoming(self._folder)
         except StoreUnavailable as error:
             raise DataFolderUnusable(
                 "bring the telemetry folder's layout up to date", value=error.value, hint=error.hint
@@ -229,6 +232,14 @@ class EmbeddedStore:
     def watched(self, watch: QueryWatch) -> WatchedReader:
         """Return a reader under a watch; see the port."""
         return WatchedSessions(self._asker, watch)
+
+    def touched_buckets(self, *, first_s: int, last_s: int) -> list[TouchedBucket]:
+        """Return the buckets that received spans went into; see the port."""
+        return touched_buckets(self._upkeep, first_s=first_s, last_s=last_s)
+
+    def insert_summaries(self, tenant: Tenant, table: pa.Table) -> None:
+        """Store rows of summaries; see the port."""
+        insert_summaries(self._upkeep, self._folder, tenant, table)
 
     def statistics(self) -> StoreStatistics:
         """Say how much there is and what it takes."""

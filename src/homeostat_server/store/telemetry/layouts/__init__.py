@@ -13,5 +13,5 @@ def _load(version: int, name: str) -> Migration:
     return Migration(version=version, name=name, statements=tuple(text.strip().removesuffix(";").split(SEPARATOR)))
 
 
-MIGRATIONS: Final = (_load(1, "spine"), _load(2, "denser_spans"), _load(3, "weights"))
+MIGRATIONS: Final = (_load(1, "spine"), _load(2, "denser_spans"), _load(3, "weights"), _load(4, "trace_summaries"))
 """Every step, oldest first."""

@@ -1,0 +1,1 @@
+"""Who calls whom, how often, how well and how fast."""

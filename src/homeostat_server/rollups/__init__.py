@@ -1,0 +1,1 @@
+"""Summaries of spans made ahead of questions: which buckets are due, and when there is time for them."""
