@@ -20,6 +20,7 @@ from starlette.responses import Response
 
 from homeostat_server.exceptions import HomeostatError, Overloaded, QueryCancelled
 from homeostat_server.model.identity import Principal, Scope
+from homeostat_server.query.sources import SourceMemory
 from homeostat_server.runtime.clock import Clock
 from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.security.tokens import Headers
@@ -60,6 +61,7 @@ class Reading:
     ) -> None:
         """Take what is asked, who says who may ask, and how much at once."""
         self.clock = clock
+        self.sources = SourceMemory()
         self._store = store
         self._authenticator = authenticator
         self._threads = CapacityLimiter(running_max)

@@ -175,7 +175,7 @@ class _Answering:
 
     def _read(self, reader: TelemetryReader, trace: StoredTrace, *, after: Place | None, given: int) -> Piece:
         spans_max = min(SPANS_PER_PIECE, self.spans_max - given)
-        return read_piece(reader, trace, after=after, spans_max=spans_max)
+        return read_piece(reader, trace, after=after, spans_max=spans_max, known=self.reading.sources)
 
     def _next(self, trace: StoredTrace, after: Place, given: int, reader: TelemetryReader) -> tuple[Piece, bytes]:
         piece = self._read(reader, trace, after=after, given=given)

@@ -84,7 +84,7 @@ class WholeTrace:
 
     def _begin(self, trace_id: str, reader: TelemetryReader) -> TraceBegin:
         trace = find_trace(reader, tenant=self.principal.tenant, trace_id=trace_id)
-        piece = read_piece(reader, trace, after=None, spans_max=SPANS_PER_PIECE)
+        piece = read_piece(reader, trace, after=None, spans_max=SPANS_PER_PIECE, known=self.reading.sources)
         if not piece.spans:
             raise not_found(trace_id)
         is_whole = piece.next_place is None
@@ -97,5 +97,6 @@ class WholeTrace:
         )
 
     def _next(self, trace: StoredTrace, after: Place, given: int, reader: TelemetryReader) -> tuple[Piece, bytes]:
-        piece = read_piece(reader, trace, after=after, spans_max=min(SPANS_PER_PIECE, SPANS_MAX - given))
+        spans_max = min(SPANS_PER_PIECE, SPANS_MAX - given)
+        piece = read_piece(reader, trace, after=after, spans_max=spans_max, known=self.reading.sources)
         return piece, self.write(piece.data, False) if piece.spans else b""

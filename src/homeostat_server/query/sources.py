@@ -1,7 +1,10 @@
 """What a source number stands for: a resource and an instrumentation scope. It does not know what they sent."""
 
-from collections.abc import Collection
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -11,6 +14,12 @@ from homeostat_server.query import sql
 from homeostat_server.query.rows import digits, integer, pairs, raws, text
 from homeostat_server.query.values import fill_attributes
 from homeostat_server.store.ports import Row, TelemetryReader
+
+REMEMBERED_MAX: Final = 4_096
+"""Sources in memory: a fleet of a thousand processes with a few scopes each, about 2 KB a source."""
+
+REMEMBERED_BYTES_MAX: Final = 8_192
+"""Of one source that is remembered, so that all of them take at most 32 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +33,53 @@ class Source:
     scope_schema_url: str
 
 
-def read_sources(reader: TelemetryReader, *, tenant: Tenant, numbers: Collection[int]) -> dict[int, Source]:
-    """Return the sources of these numbers; one that is not known any more is missing."""
-    if not numbers:
-        return {}
-    listed = ",".join(str(number) for number in sorted(set(numbers)))
+class SourceMemory:
+    """Remember sources, those that were used last; what a number stands for never changes. Thread-safe."""
+
+    def __init__(self, *, sources_max: int = REMEMBERED_MAX) -> None:
+        """Begin with none."""
+        self._sources_max = sources_max
+        self._lock = threading.Lock()
+        self._sources: OrderedDict[tuple[Tenant, int], Source] = OrderedDict()
+
+    def find(self, tenant: Tenant, numbers: Collection[int]) -> dict[int, Source]:
+        """Return those of a tenant's sources that are remembered; they are shared, so nobody changes them."""
+        found = {}
+        with self._lock:
+            for number in numbers:
+                source = self._sources.get((tenant, number))
+                if source is not None:
+                    self._sources.move_to_end((tenant, number))
+                    found[number] = source
+        return found
+
+    def remember(self, tenant: Tenant, sources: Mapping[int, Source]) -> None:
+        """Keep a tenant's sources; the ones that were not used for longest make room, large ones are not kept."""
+        with self._lock:
+            for number, source in sources.items():
+                if source.resource.ByteSize() + source.scope.ByteSize() <= REMEMBERED_BYTES_MAX:
+                    self._sources[tenant, number] = source
+            while len(self._sources) > self._sources_max:
+                self._sources.popitem(last=False)
+
+
+def read_sources(
+    reader: TelemetryReader, *, tenant: Tenant, numbers: Collection[int], known: SourceMemory | None = None
+) -> dict[int, Source]:
+    """Return the sources of these numbers; one that is not known any more is missing.
+
+    With a memory given, what it knows is not asked for, and what is asked for is remembered.
+    """
+    found = {} if known is None else known.find(tenant, numbers)
+    missing = sorted(set(numbers) - found.keys())
+    if not missing:
+        return found
+    listed = ",".join(map(str, missing))
     rows = reader.read(tenant, sql.SOURCES, {"tenant": tenant, "sources": listed})
-    return {integer(row["source"]): _source(row) for row in rows}
+    read = {integer(row["source"]): _source(row) for row in rows}
+    if known is not None:
+        known.remember(tenant, read)
+    return found | read
 
 
 def _source(row: Row) -> Source:

@@ -22,15 +22,24 @@ SOME_TRACES: Final = "trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByC
 """The condition that a row is of one of several traces, given as hexadecimal ids with commas between."""
 
 
-def trace_bounds(condition: str) -> str:
-    """Return the question for the first and the last second of traces; no trace is no row."""
-    return f"""
+TRACE_BOUNDS: Final = f"""
+SELECT toUnixTimestamp64Second(first_ts) AS first_s, toUnixTimestamp64Second(last_ts) AS last_s
+FROM telemetry.trace_bounds
+PREWHERE tenant = {{tenant:String}}
+    AND {ONE_TRACE}
+""".strip()
+"""First and last seconds of one trace, a row for each part of the table that has some: to aggregate the few rows in the
+engine costs more than to read them."""
+
+
+BOUNDS_OF_TRACES: Final = f"""
 SELECT toUnixTimestamp64Second(min(first_ts)) AS first_s, toUnixTimestamp64Second(max(last_ts)) AS last_s
 FROM telemetry.trace_bounds
 WHERE tenant = {{tenant:String}}
-    AND {condition}
+    AND {SOME_TRACES}
 HAVING count() > 0
 """.strip()
+"""The first and the last second of all of several traces; no trace is no row."""
 
 
 def during(first: str = "first_ns", last: str = "last_ns") -> str:

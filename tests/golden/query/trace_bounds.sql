@@ -1,5 +1,4 @@
-SELECT toUnixTimestamp64Second(min(first_ts)) AS first_s, toUnixTimestamp64Second(max(last_ts)) AS last_s
+SELECT toUnixTimestamp64Second(first_ts) AS first_s, toUnixTimestamp64Second(last_ts) AS last_s
 FROM telemetry.trace_bounds
-WHERE tenant = {tenant:String}
+PREWHERE tenant = {tenant:String}
     AND trace_id = unhex({trace_id:String})
-HAVING count() > 0

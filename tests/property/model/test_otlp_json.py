@@ -1,10 +1,21 @@
+from base64 import b64decode
 from typing import Any
 
 import orjson
+from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from homeostat_server.model.otlp_json import from_otlp_json, to_otlp_json
@@ -40,7 +51,47 @@ SPANS = st.builds(
     attributes=ATTRIBUTES,
     links=st.lists(st.builds(Span.Link, trace_id=st.binary(max_size=16), attributes=ATTRIBUTES), max_size=2),
 )
+POINTS = st.builds(
+    NumberDataPoint,
+    as_double=st.floats(),
+    attributes=ATTRIBUTES,
+    flags=st.integers(0, 2**32 - 1),
+    time_unix_nano=UINT64,
+) | st.builds(NumberDataPoint, as_int=st.integers(-(2**63), 2**63 - 1))
+HISTOGRAMS = st.builds(
+    HistogramDataPoint,
+    bucket_counts=st.lists(UINT64, max_size=4),
+    explicit_bounds=st.lists(st.floats(), max_size=4),
+    sum=st.floats() | st.none(),
+)
+METRICS = st.builds(
+    ScopeMetrics,
+    metrics=st.lists(
+        st.builds(Metric, sum=st.builds(Sum, data_points=st.lists(POINTS, max_size=2), is_monotonic=st.booleans()))
+        | st.builds(Metric, histogram=st.builds(Histogram, data_points=st.lists(HISTOGRAMS, max_size=2))),
+        max_size=3,
+    ),
+)
 RECORDS = st.builds(LogRecord, body=VALUES, time_unix_nano=UINT64, trace_id=st.binary(max_size=16))
+
+
+def hexadecimal_ids(node: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return protobuf's own JSON with its ids as OTLP has them."""
+    if isinstance(node, list):
+        return [hexadecimal_ids(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: b64decode(item).hex() if key in {"traceId", "spanId", "parentSpanId"} else hexadecimal_ids(item)
+        for key, item in node.items()
+    }
+
+
+@given(st.one_of(SPANS, RECORDS, st.builds(ResourceMetrics, scope_metrics=st.lists(METRICS, max_size=2))))
+def test_it_is_protobufs_own_json_but_for_ids_and_enums(message: Any) -> None:  # noqa: ANN401 - of three types
+    """Our writer is quicker and says the same, to the order of the keys."""
+    expected = hexadecimal_ids(json_format.MessageToDict(message, use_integers_for_enums=True))
+    assert orjson.dumps(to_otlp_json(message)) == orjson.dumps(expected)
 
 
 @given(SPANS | RECORDS)

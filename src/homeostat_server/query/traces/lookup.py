@@ -11,7 +11,7 @@ from homeostat_server.exceptions import InvalidRequest, NotFound
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query import sql as shared
 from homeostat_server.query.rows import integer, raw
-from homeostat_server.query.sources import read_sources
+from homeostat_server.query.sources import SourceMemory, read_sources
 from homeostat_server.query.times import NS_PER_S, TIME_NS_MAX
 from homeostat_server.query.traces import sql
 from homeostat_server.query.traces.messages import traces_data
@@ -87,38 +87,61 @@ def find_trace(reader: TelemetryReader, *, tenant: Tenant, trace_id: str) -> Sto
 
 def bounds_of_trace(reader: TelemetryReader, *, tenant: Tenant, trace_id: str) -> tuple[int, int] | None:
     """Return the moments between which all spans of a trace start, None when there are no such spans."""
-    statement = shared.trace_bounds(shared.ONE_TRACE)
-    return _bounds(reader.read(tenant, statement, {"tenant": tenant, "trace_id": trace_id}))
+    return _bounds(reader.read(tenant, shared.TRACE_BOUNDS, {"tenant": tenant, "trace_id": trace_id}))
 
 
 def bounds_of_traces(reader: TelemetryReader, *, tenant: Tenant, trace_ids: Iterable[str]) -> tuple[int, int] | None:
     """Return the moments between which all spans of these traces start, None when there are no such spans."""
-    statement = shared.trace_bounds(shared.SOME_TRACES)
-    return _bounds(reader.read(tenant, statement, {"tenant": tenant, "trace_ids": ",".join(trace_ids)}))
+    parameters: dict[str, Parameter] = {"tenant": tenant, "trace_ids": ",".join(trace_ids)}
+    return _bounds(reader.read(tenant, shared.BOUNDS_OF_TRACES, parameters))
 
 
 def _bounds(rows: list[Row]) -> tuple[int, int] | None:
     if not rows:
         return None
-    first_s, last_s = integer(rows[0]["first_s"]), integer(rows[0]["last_s"])
+    first_s = min(integer(row["first_s"]) for row in rows)
+    last_s = max(integer(row["last_s"]) for row in rows)
     return first_s * NS_PER_S, min(last_s * NS_PER_S + NS_PER_S - 1, TIME_NS_MAX)
 
 
-def read_piece(reader: TelemetryReader, trace: StoredTrace, *, after: Place | None, spans_max: int) -> Piece:
+def read_piece(
+    reader: TelemetryReader,
+    trace: StoredTrace,
+    *,
+    after: Place | None,
+    spans_max: int,
+    known: SourceMemory | None = None,
+) -> Piece:
     """Return the next spans of a trace, in the order of (start, span id).
 
-    Spans equal in both are all in one piece, which may for that be larger than `spans_max`.
+    Spans equal in both are all in one piece, which may for that be larger than `spans_max`. Sources that are `known`
+    are not asked for.
     """
-    parameters: dict[str, Parameter] = {**trace.parameters(), "rows": spans_max}
-    if after is not None:
-        parameters |= {"after_ns": after.start_ns, "after_id": after.span_id}
-    rows = reader.read(trace.tenant, sql.spans(after=after is not None), parameters)
-    sources = read_sources(reader, tenant=trace.tenant, numbers={integer(row["source"]) for row in rows})
+    rows = _small_trace(reader, trace, spans_max) if after is None else None
+    if rows is None:
+        rows = _next_rows(reader, trace, after=after, spans_max=spans_max)
+    numbers = {integer(row["source"]) for row in rows}
+    sources = read_sources(reader, tenant=trace.tenant, numbers=numbers, known=known)
     return Piece(
         data=traces_data(rows, sources, trace_id=bytes.fromhex(trace.trace_id)),
         spans=len(rows),
         next_place=None if len(rows) < spans_max else _place(rows[-1]),
     )
+
+
+def _small_trace(reader: TelemetryReader, trace: StoredTrace, spans_max: int) -> list[Row] | None:
+    """Return all spans of a trace that has fewer than so many, None for a larger one."""
+    rows = reader.read(trace.tenant, sql.SMALL_TRACE, {**trace.parameters(), "rows": spans_max})
+    if len(rows) >= spans_max:
+        return None
+    return sorted(rows, key=lambda row: (integer(row["start_ns"]), raw(row["span_id"])))
+
+
+def _next_rows(reader: TelemetryReader, trace: StoredTrace, *, after: Place | None, spans_max: int) -> list[Row]:
+    parameters: dict[str, Parameter] = {**trace.parameters(), "rows": spans_max}
+    if after is not None:
+        parameters |= {"after_ns": after.start_ns, "after_id": after.span_id}
+    return reader.read(trace.tenant, sql.spans(after=after is not None), parameters)
 
 
 def count_spans(reader: TelemetryReader, trace: StoredTrace) -> int:

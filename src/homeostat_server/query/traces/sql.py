@@ -24,6 +24,19 @@ WHERE {during()}
 """.strip()
 
 
+SMALL_TRACE: Final = f"""
+SELECT {SPAN_COLUMNS}
+FROM telemetry.spans
+PREWHERE tenant = {{tenant:String}}
+    AND {ONE_TRACE}
+    AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({{first_ns:Int64}}, 'UTC'))
+        AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({{last_ns:Int64}}, 'UTC'))
+LIMIT {{rows:UInt32}}
+""".strip()
+"""All spans of a trace in no order, unless there are more. Most traces have a few dozens: to sort them here is quicker
+than to plan a sort in the engine, and with the conditions in PREWHERE it does not look for the best place of each."""
+
+
 def spans(*, after: bool) -> str:
     """Return the question for the next spans of a trace in the order of (start, span id).
 

@@ -219,7 +219,7 @@ async def test_who_may_not_read_is_answered_nothing(telemetry: Telemetry) -> Non
 async def test_every_route_asks_for_the_scope_read(app: FastAPI, client: httpx.AsyncClient, authenticator: Any) -> None:  # noqa: ANN401 - the fake of conftest
     """None answers without asking."""
     paths = [path for path in app.openapi()["paths"] if path.startswith("/api/v1/")]
-    assert len(paths) == 7
+    assert len(paths) >= 7
     for path in paths:
         authenticator.scopes.clear()
         await client.get(path.format(trace_id="ab" * 16, service="shop", name="x"))
