@@ -1,0 +1,1 @@
+"""Which attribute keys and values there are in a window, for who writes a question."""

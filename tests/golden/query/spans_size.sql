@@ -1,0 +1,5 @@
+SELECT count() AS spans
+FROM telemetry.spans
+WHERE tenant = {tenant:String} AND toStartOfFiveMinutes(ts) BETWEEN
+    toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC'))
+    AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
