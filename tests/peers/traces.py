@@ -254,7 +254,19 @@ def _odd_blocks() -> list[ResourceSpans]:
     ]
 
 
-def requests() -> list[ExportTraceServiceRequest]:
-    """Return the requests in which the traces are sent."""
+def requests(*, start_ns: int = START_NS) -> list[ExportTraceServiceRequest]:
+    """Return the requests in which the traces are sent, as if they began at this time."""
     blocks = (_checkout_blocks(), _messaging_blocks(), _odd_blocks())
-    return [ExportTraceServiceRequest(resource_spans=some) for some in blocks]
+    made = [ExportTraceServiceRequest(resource_spans=some) for some in blocks]
+    for request in made:
+        _shift(request, start_ns - START_NS)
+    return made
+
+
+def _shift(request: ExportTraceServiceRequest, by_ns: int) -> None:
+    for block in request.resource_spans:
+        for span in (span for scoped in block.scope_spans for span in scoped.spans):
+            span.start_time_unix_nano += by_ns
+            span.end_time_unix_nano += by_ns
+            for event in span.events:
+                event.time_unix_nano += by_ns

@@ -8,11 +8,13 @@ import pytest
 from fastapi import APIRouter
 
 from homeostat_server.api.app import create_app
+from homeostat_server.api.jaeger.dependencies import jaeger_dependencies_router
 from homeostat_server.api.jaeger.routes import jaeger_router
 from homeostat_server.api.reading import Reading
 from homeostat_server.api.tempo.routes import tempo_router
 from homeostat_server.model.identity import Principal, Scope
 from homeostat_server.model.tenant import DEFAULT_TENANT
+from homeostat_server.query.summaries.keeping import KeptSummaries
 from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.runtime.testing import ManualClock
 from homeostat_server.security.tokens import Headers
@@ -43,6 +45,6 @@ async def client(filled: FilledStore) -> "httpx.AsyncClient":
     """Return a client of the routes, a quarter of an hour after the traces began."""
     clock = ManualClock(now_ns=START_NS + 15 * 60 * 10**9)
     reading = Reading(filled.store, authenticator=Open(), clock=clock, telemetry=Telemetry())
-    routers = [make(reading) for make in (jaeger_router, tempo_router)]
+    routers = [jaeger_router(reading), jaeger_dependencies_router(reading, KeptSummaries()), tempo_router(reading)]
     app = create_app(version="0", guard=lambda _: None, ingest=APIRouter(), routers=routers)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")

@@ -1,5 +1,6 @@
 """The same traces give the same answers as in the real Jaeger whose answers are kept in `tests/peers/captures`."""
 
+import json
 from typing import Any, Final
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from tests.peers.jaeger_questions import QUESTIONS, normal
 from tests.peers.questions import Question, answered, read_captures
+from tests.peers.traces import CHECKOUT
 
 CAPTURES: Final = read_captures("jaeger.json")["answers"]
 
@@ -23,10 +25,6 @@ DIFFERENT: Final = {
     "archive": "501 instead of 500: an archive is not supported, rather than broken",
     "archive of an unknown trace": "as above",
     "dependencies": "Jaeger's memory store counts a service's calls of itself, its other stores do not",
-    "dependencies of a service": "not there yet",
-    "dependencies of nothing": "not there yet",
-    "dependencies, end of no time": "not there yet",
-    "dependencies, lookback of no time": "not there yet",
     "search: tags of an error": "Jaeger's memory store does not find the tags that it derives, its other stores do",
     "search: tags of a kind": "as above",
 }
@@ -79,3 +77,37 @@ def without_messages(document: Any) -> Any:  # noqa: ANN401 - any document
     if isinstance(document, dict):
         return {key: without_messages(value) for key, value in document.items() if key not in ("msg", "message")}
     return document
+
+
+async def test_dependencies_are_those_between_services(client: httpx.AsyncClient) -> None:
+    """All that Jaeger says but the calls of a service of itself."""
+    [question] = [one for one in QUESTIONS if one.name == "dependencies"]
+    said = (await ask(client, question))["body"]["data"]
+    assert said == [link for link in CAPTURES["dependencies"]["body"]["data"] if link["parent"] != link["child"]]
+
+
+@pytest.mark.parametrize("name", ["search: tags of an error", "search: tags of a kind"])
+async def test_a_search_finds_the_tags_that_jaeger_derives(client: httpx.AsyncClient, name: str) -> None:
+    """They are shown, so they can be searched for."""
+    [question] = [one for one in QUESTIONS if one.name == name]
+    assert CAPTURES[name]["body"]["data"] == []
+    assert len((await ask(client, question))["body"]["data"]) == 1
+
+
+@pytest.mark.parametrize("name", ["archive", "archive of an unknown trace"])
+async def test_an_archive_is_not_supported(client: httpx.AsyncClient, name: str) -> None:
+    """The message is Jaeger's, the status says that trying again is of no use."""
+    [question] = [one for one in QUESTIONS if one.name == name]
+    said, captured = await ask(client, question), CAPTURES[name]
+    assert said["status"] == 501
+    assert said["body"]["errors"][0]["msg"] == captured["body"]["errors"][0]["msg"]
+
+
+async def test_a_file_of_otlp_is_written_as_jaegers_json(client: httpx.AsyncClient) -> None:
+    """As the UI shows a file that is dropped on it: the same as of a trace that is stored, but for warnings."""
+    document = (await client.get(f"/jaeger/api/v3/traces/{CHECKOUT}")).json()["result"]
+    transformed = (await client.post("/jaeger/api/transform", content=json.dumps(document))).json()
+    stored = (await client.get(f"/jaeger/api/traces/{CHECKOUT}?raw=true")).json()
+    assert normal(transformed) == normal(stored)
+    assert (await client.post("/jaeger/api/transform", content=b"{")).status_code == 400
+    assert (await client.post("/jaeger/api/transform", content=b" " * (4 * 1024 * 1024 + 1))).status_code == 413

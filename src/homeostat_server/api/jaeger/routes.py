@@ -16,6 +16,7 @@ from homeostat_server.api.jaeger.parameters import (
 )
 from homeostat_server.api.jaeger.third import add_third_version
 from homeostat_server.api.jaeger.traces import NOT_FOUND, JaegerAnswer, found_trace_json
+from homeostat_server.api.jaeger.transform import add_transform
 from homeostat_server.api.lists import EXAMPLE_TRACE_ID
 from homeostat_server.api.reading import Reading
 from homeostat_server.exceptions import NotSupported
@@ -36,6 +37,7 @@ def jaeger_router(reading: Reading) -> APIRouter:
     first = APIRouter(route_class=JaegerRoute)
     _add_names(first, reading)
     _add_traces(first, reading)
+    add_transform(first, reading)
     _add_absent(first, reading)
     third = APIRouter(route_class=JaegerV3Route)
     add_third_version(third, reading)

@@ -11,7 +11,10 @@ import homeostat
 from homeostat_server.api.lists import EXAMPLE_TRACE_ID
 from homeostat_server.api.reading import Reading
 from homeostat_server.api.tempo.answers import TempoRoute, json_response, wants_protobuf
+from homeostat_server.api.tempo.completion import add_completion
+from homeostat_server.api.tempo.metrics import add_metrics
 from homeostat_server.api.tempo.parameters import TimesParameters, trace_id_of_text
+from homeostat_server.api.tempo.search import add_search
 from homeostat_server.api.tempo.traces import (
     V1_JSON,
     V1_PROTOBUF,
@@ -35,6 +38,9 @@ def tempo_router(reading: Reading) -> APIRouter:
     router = APIRouter(tags=["tempo"], route_class=TempoRoute)
     _add_status(router, reading)
     _add_traces(router, reading)
+    add_search(router, reading)
+    add_completion(router, reading)
+    add_metrics(router, reading)
     return router
 
 

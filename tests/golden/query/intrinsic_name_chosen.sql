@@ -1,0 +1,10 @@
+SELECT name AS value, count() AS times
+FROM telemetry.spans
+PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+    AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
+    AND service = 'a'
+WHERE true
+GROUP BY value
+HAVING value != ''
+ORDER BY times DESC, value
+LIMIT {rows:UInt32}
