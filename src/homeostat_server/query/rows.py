@@ -13,6 +13,11 @@ def integer(value: object) -> int:
     return cast("int", value)
 
 
+def real(value: object) -> float:
+    """Return a column of real numbers."""
+    return cast("float", value)
+
+
 def raw(value: object) -> bytes:
     """Return a column of bytes."""
     return cast("bytes", value)

@@ -20,8 +20,11 @@ import homeostat
 from homeostat.settings.kinds import Address
 from homeostat_server.api.app import create_app
 from homeostat_server.api.attributes import attributes_router
+from homeostat_server.api.bottlenecks import bottlenecks_router
+from homeostat_server.api.compare import compare_router
 from homeostat_server.api.error_correlation import error_correlation_router
 from homeostat_server.api.health import Dependency, Health, health_router
+from homeostat_server.api.history import history_router
 from homeostat_server.api.ingest import ingest_router
 from homeostat_server.api.ingest_grpc import grpc_server
 from homeostat_server.api.jaeger.dependencies import jaeger_dependencies_router
@@ -89,9 +92,11 @@ READ_ROUTERS: Final = (
     tempo_router,
     trace_export_router,
     error_correlation_router,
+    compare_router,
+    history_router,
 )
 
-SUMMARY_ROUTERS: Final = (service_map_router, jaeger_dependencies_router)
+SUMMARY_ROUTERS: Final = (service_map_router, bottlenecks_router, jaeger_dependencies_router)
 
 ROLLUPS_LAG_S: Final = 5.0
 """While rows wait for longer than this to be stored, nothing is summed up."""

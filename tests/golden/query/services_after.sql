@@ -1,11 +1,18 @@
-SELECT service, kind IN (2, 5) AS entry,
-    count() AS spans, countIf(status_code = 2) AS errors,
-    toUnixTimestamp64Nano(min(ts)) AS first_ns, toUnixTimestamp64Nano(max(ts)) AS last_ns,
-    quantilesDD(0.005, 0.5, 0.95, 0.99)(greatest(duration_ns, 0)) AS quantiles_ns
-FROM telemetry.spans
-WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+SELECT service, entry,
+    sum(spans) AS spans, sum(weight) AS requests, sum(errors) AS errors,
+    toUnixTimestamp64Nano(min(first)) AS first_ns, toUnixTimestamp64Nano(max(last)) AS last_ns,
+    groupArray(bin) AS bins, groupArray(weight) AS weights
+FROM (
+    SELECT service, kind IN (2, 5) AS entry,
+        if(duration_ns > 0, toUInt16(ceil(log(duration_ns) / 0.010000083334583179 - 1e-09)) + 1, 0) AS bin,
+        count() AS spans, sum(weight) AS weight, sumIf(spans.weight, status_code = 2) AS errors,
+        min(ts) AS first, max(ts) AS last
+    FROM telemetry.spans
+    WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
     AND service > {after:String}
+    GROUP BY service, entry, bin
+)
 GROUP BY service, entry
 ORDER BY service, entry
 LIMIT {rows:UInt32}

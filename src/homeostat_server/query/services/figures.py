@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.cursor import NamePlace
 from homeostat_server.query.page import Page
-from homeostat_server.query.rows import integer, reals, text
+from homeostat_server.query.rows import integer, integers, real, reals, text
 from homeostat_server.query.services import sql
+from homeostat_server.query.summaries.histograms import Histograms
+from homeostat_server.query.summaries.merging import LEVELS
 from homeostat_server.query.window import Window
 from homeostat_server.store.ports import Parameter, Row, TelemetryReader
 
@@ -31,9 +35,11 @@ class OperationPlace(NamedTuple):
 class Figures:
     """Hold what requests in a window were like.
 
+    Of what was sampled, each counts for as many as it stands for.
+
     Attributes:
-        requests: how many there were.
-        errors: how many of them have the status error.
+        requests: how many there were, to the nearest.
+        errors: how many of them have the status error, to the nearest.
         rate: requests a second, over the whole window.
         error_rate: errors by requests, 0 to 1.
         p50_ms: half of them took no longer, in milliseconds, to 0.5 % of the value; p95_ms and p99_ms likewise. A span
@@ -146,11 +152,13 @@ def _operation(row: Row, window: Window) -> OperationFigures:
 
 
 def _figures(row: Row, window: Window) -> Figures:
-    requests, errors = integer(row["spans"]), integer(row["errors"])
-    p50_ms, p95_ms, p99_ms = (quantile / _NS_PER_MS for quantile in reals(row["quantiles_ns"]))
+    requests, errors = real(row["requests"]), real(row["errors"])
+    bins = np.array(integers(row["bins"]), np.int64)
+    entries = Histograms.of(np.zeros(len(bins), np.int64), bins, np.array(reals(row["weights"])), groups=1)
+    p50_ms, p95_ms, p99_ms = (quantile / _NS_PER_MS for quantile in entries.quantiles(LEVELS)[0].tolist())
     return Figures(
-        requests=requests,
-        errors=errors,
+        requests=round(requests),
+        errors=round(errors),
         rate=requests / window.duration_s,
         error_rate=errors / requests,
         p50_ms=p50_ms,

@@ -3,17 +3,20 @@
 from typing import Final
 
 from homeostat_server.query.sql import also, during
+from homeostat_server.query.summaries.histograms import bin_of
 
-LEVELS: Final = (0.5, 0.95, 0.99)
-ACCURACY: Final = 0.005
-"""Of a percentile, relative to its true value: a sketch of bounded size, however many spans there are
-(https://www.vldb.org/pvldb/vol12/p2195-masson.pdf)."""
-
-FIGURES: Final = f"""
-    count() AS spans, countIf(status_code = 2) AS errors,
-    toUnixTimestamp64Nano(min(ts)) AS first_ns, toUnixTimestamp64Nano(max(ts)) AS last_ns,
-    quantilesDD({ACCURACY}, {", ".join(str(level) for level in LEVELS)})(greatest(duration_ns, 0)) AS quantiles_ns
+FIGURES: Final = """
+    sum(spans) AS spans, sum(weight) AS requests, sum(errors) AS errors,
+    toUnixTimestamp64Nano(min(first)) AS first_ns, toUnixTimestamp64Nano(max(last)) AS last_ns,
+    groupArray(bin) AS bins, groupArray(weight) AS weights
 """.strip()
+
+OF_BIN: Final = f"""
+        {bin_of("duration_ns")} AS bin,
+        count() AS spans, sum(weight) AS weight, sumIf(spans.weight, status_code = 2) AS errors,
+        min(ts) AS first, max(ts) AS last
+""".strip()
+"""By the bins of durations first: no percentile of the engine takes weights that are not whole."""
 
 
 def services(*, after: bool) -> str:
@@ -22,10 +25,15 @@ def services(*, after: bool) -> str:
     Entry spans are what a service does because somebody else asked: kinds SERVER (2) and CONSUMER (5).
     """
     return f"""
-SELECT service, kind IN (2, 5) AS entry,
+SELECT service, entry,
     {FIGURES}
-FROM telemetry.spans
-WHERE {during()}{also(["service > {after:String}"] if after else [])}
+FROM (
+    SELECT service, kind IN (2, 5) AS entry,
+        {OF_BIN}
+    FROM telemetry.spans
+    WHERE {during()}{also(["service > {after:String}"] if after else [])}
+    GROUP BY service, entry, bin
+)
 GROUP BY service, entry
 ORDER BY service, entry
 LIMIT {{rows:UInt32}}
@@ -38,8 +46,13 @@ def operations(*, after: bool) -> str:
     return f"""
 SELECT name, kind,
     {FIGURES}
-FROM telemetry.spans
-WHERE {during()}{also(["service = {service:String}", *([place] if after else [])])}
+FROM (
+    SELECT name, kind,
+        {OF_BIN}
+    FROM telemetry.spans
+    WHERE {during()}{also(["service = {service:String}", *([place] if after else [])])}
+    GROUP BY name, kind, bin
+)
 GROUP BY name, kind
 ORDER BY name, kind
 LIMIT {{rows:UInt32}}

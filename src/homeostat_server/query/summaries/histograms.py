@@ -35,6 +35,11 @@ def bins_of(durations_ns: npt.NDArray[np.int64]) -> Codes:
     return np.where(durations_ns > 0, np.ceil(logs - _ROUNDING).astype(np.int64) + 1, 0)
 
 
+def bin_of(duration_ns: str) -> str:
+    """Return the expression in SQL that gives the bin of a duration."""
+    return f"if({duration_ns} > 0, toUInt16(ceil(log({duration_ns}) / {_LOG} - {_ROUNDING})) + 1, 0)"
+
+
 def values_of(bins: Codes) -> Reals:
     """Return the duration in nanoseconds that stands for all of a bin."""
     middle = 2 * np.exp((bins - 1) * _LOG) / (_GROWTH + 1)
@@ -71,7 +76,8 @@ class Histograms:
     def quantiles(self, levels: Sequence[float]) -> Reals:
         """Return a row a group and a column a level, in nanoseconds; a group without entries has zeros.
 
-        A quantile is the least duration that, with all shorter ones, makes up the share of the weight.
+        A quantile is the duration at its rank, rounded down: of durations that weigh 1 each, the one at the whole part
+        of `level * (count - 1)`, counted from 0.
         """
         offsets = self.offsets()
         running = np.concatenate([[0.0], np.cumsum(self.weight)])
@@ -79,8 +85,8 @@ class Histograms:
         found = np.zeros((self.groups, len(levels)))
         filled = np.flatnonzero(offsets[1:] > offsets[:-1])
         for column, level in enumerate(levels):
-            wanted = before[filled] + total[filled] * level * (1 - _ROUNDING)
-            place = np.searchsorted(running[1:], wanted)
+            rank = level * np.maximum(total[filled] - 1, 0)
+            place = np.searchsorted(running[1:], before[filled] + rank, side="right")
             place = np.clip(place, offsets[filled], offsets[filled + 1] - 1)
             found[filled, column] = values_of(self.bin[place])
         return found

@@ -1,0 +1,1 @@
+"""Where the time of requests goes, and which of it is waited for without need."""
