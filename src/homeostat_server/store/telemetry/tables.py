@@ -39,18 +39,21 @@ class Retention(StrEnum):
 class Column:
     """Hold a column's name, ClickHouse type and codec (ZSTD unless a comment beside the table says why not).
 
-    `default` is what rows have that were written before there was the column.
+    `default` is what rows have that were written before there was the column; `block_bytes` the least that is
+    compressed at once when it is not what the engine thinks best (64 KiB).
     """
 
     name: str
     type: str
     codec: str = "ZSTD(1)"
     default: str = ""
+    block_bytes: int | None = None
 
     def definition(self) -> str:
         """Return the column as it stands in CREATE TABLE."""
         default = f" DEFAULT {self.default}" if self.default else ""
-        return f"`{self.name}` {self.type}{default} CODEC({self.codec})"
+        blocks = "" if self.block_bytes is None else f" SETTINGS (min_compress_block_size = {self.block_bytes})"
+        return f"`{self.name}` {self.type}{default} CODEC({self.codec}){blocks}"
 
 
 @dataclass(frozen=True, slots=True)

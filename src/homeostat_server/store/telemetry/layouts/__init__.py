@@ -13,5 +13,11 @@ def _load(version: int, name: str) -> Migration:
     return Migration(version=version, name=name, statements=tuple(text.strip().removesuffix(";").split(SEPARATOR)))
 
 
-MIGRATIONS: Final = (_load(1, "spine"), _load(2, "denser_spans"), _load(3, "weights"), _load(4, "trace_summaries"))
+MIGRATIONS: Final = (
+    _load(1, "spine"),
+    _load(2, "denser_spans"),
+    _load(3, "weights"),
+    _load(4, "trace_summaries"),
+    _load(5, "blocks_of_spans"),
+)
 """Every step, oldest first."""
