@@ -7,7 +7,9 @@ from homeostat_server.query.attributes import sql as attributes
 from homeostat_server.query.attributes.conditions import AttributeCondition, AttributeScope, Operator
 from homeostat_server.query.binding import Binder
 from homeostat_server.query.completion import sql as completion
+from homeostat_server.query.comparison import sql as comparison
 from homeostat_server.query.error_correlation import sql as error_correlation
+from homeostat_server.query.history import sql as history
 from homeostat_server.query.intrinsics import sql as intrinsics
 from homeostat_server.query.jaeger import sql as jaeger
 from homeostat_server.query.jaeger.search import Search
@@ -76,8 +78,10 @@ STATEMENTS: dict[str, str] = {
     "spans_size": completion.SIZE,
     "spans_sample_size": completion.SAMPLE_SIZE,
     "search_bounds": search.BOUNDS,
-    "search_summaries": search.summaries(EVERYTHING, placed=False),
-    "search_summaries_placed": search.summaries(OF_ATTRIBUTES, placed=True),
+    "search_summaries": search.summaries(placed=False),
+    "search_summaries_placed": search.summaries(placed=True),
+    "search_matched": search.matched(OF_ATTRIBUTES, placed=True),
+    "search_matched_anywhere": search.matched(OF_SPAN, placed=False),
     "services": services.services(after=False),
     "services_after": services.services(after=True),
     "operations": services.operations(after=False),
@@ -95,6 +99,12 @@ STATEMENTS: dict[str, str] = {
     "metrics": metrics.metrics([]),
     "metric_known": metrics.KNOWN,
     "metric_series": metrics.series(SERIES_FILTER),
+    "comparison_members": comparison.members(["service = {service:String}"], others=False, below=True),
+    "comparison_others": comparison.members(["service = {service:String}"], others=True, below=False),
+    "comparison_spans": comparison.SPANS,
+    "comparison_attributes": comparison.ATTRIBUTES,
+    "history_span": history.SPAN,
+    "history": history.HISTORY,
     "correlation_size": error_correlation.SIZE,
     "correlation_resources": error_correlation.RESOURCES,
     "correlation_spans": error_correlation.spans([]),

@@ -62,7 +62,7 @@ def test_older_spans_are_looked_at_until_there_are_enough(filled: FilledStore) -
     tenant, store = filled.new_tenant(), Counting(filled)
     filled.insert(tenant, otlp.traces(otlp.span(start_time_unix_nano=NOW_NS - 3_000 * 10**9)))
     assert question(store, tenant, traces_max=2) == [otlp.TRACE_ID.hex()]
-    assert [round(looked_s) for looked_s in store.looked_s] == [10, 290, 3300]
+    assert [round(looked_s) for looked_s in store.looked_s] == [10, 590, 3000]
 
 
 def test_what_is_indexed_is_looked_for_in_few_steps(filled: FilledStore) -> None:

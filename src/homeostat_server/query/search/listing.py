@@ -6,8 +6,9 @@ without any is not in that list). The newest are looked for in slices of the win
 is possible to stop without having seen all spans.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 from homeostat_server.model.segment import NODE_BITS, NODE_MAX
@@ -27,10 +28,18 @@ TRACES_MAX: Final = 200
 """Of one page; each is looked up by its id."""
 
 FIRST_SLICE_S: Final = 10
-SECOND_SLICE_S: Final = 300
-SLICE_GROWTH: Final = 12
-"""Most lists end in the first slice. The further ones begin at full five minutes, which rows are sorted by, and grow so
-fast that the longest window takes six: what is rare costs a few statements more than looking at all at once."""
+"""Most lists of everything, or of a service, end in it."""
+
+FIRST_SLICE_OF_FEW_S: Final = 300
+"""Where attributes are asked for. The further slices begin at full five minutes, which rows are sorted by."""
+
+GROWTH_OF_NONE: Final = 12
+GROWTH_OF_NONE_INDEXED: Final = 300
+"""How many times as long the next slice is when there was nothing in one. An index finds what is not among the last
+70,000 spans in a day in the time of a few statements."""
+
+SURPLUS: Final = 1.5
+"""How much longer the next slice is than what was found lets expect."""
 
 BUCKET_S: Final = 300
 """Rows are sorted by stretches of five minutes."""
@@ -125,19 +134,32 @@ def list_traces(
     check_patterns(reader, tenant=tenant, conditions=question.conditions.attributes)
     snapshot = _newest_segment(now_ns) if after is None else after.snapshot
     search = _Search(reader=reader, tenant=tenant, question=question, rows=traces_max + 1, after=after)
-    found = search.matches()
-    given = found[:traces_max]
-    last = given[-1] if len(found) > traces_max else None
-    return Page(
-        search.summaries(given),
-        None if last is None else TracePlace(last.rank, last.trace_id, snapshot),
-    )
+    page = search.page()
+    last = page.next_place
+    return Page(page.items, None if last is None else TracePlace(last.rank, last.trace_id, snapshot))
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """Hold what is told of the spans of a trace that fulfil the conditions."""
+
+    spans: int
+    newest_ns: int
+    longest_ns: int
+
+    @classmethod
+    def of(cls, row: Row) -> "_Matched":
+        return cls(integer(row["matched_spans"]), integer(row["newest_match_ns"]), integer(row["longest_match_ns"]))
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
+    """Hold a trace that was found, and what fulfils the conditions in it from a moment on."""
+
     trace_id: str
     rank: int
+    matched: _Matched
+    seen_from_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +183,8 @@ def _places(extents: Iterable[_Extent]) -> str | None:
     return ",".join(f"{bucket_s}.{extent.trace_id}" for extent in extents for bucket_s in extent.buckets)
 
 
-def _listed(found: Iterable[_Match]) -> str:
-    return ",".join(match.trace_id for match in found)
+def _listed(found: Iterable[_Match | _Extent]) -> str:
+    return ",".join(each.trace_id for each in found)
 
 
 def _newest_segment(now_ns: int) -> int:
@@ -180,28 +202,29 @@ class _Search:
     rows: int
     after: TracePlace | None
 
-    def matches(self) -> list[_Match]:
-        """Return the next traces; one more than the page has tells that there is another page."""
-        if self.question.order is TraceOrder.NEWEST:
-            return self._newest()
+    def page(self) -> Page[TraceSummary, _Match]:
+        """Return the next summaries; the place is the last match when there are more."""
         window = self.question.window
-        return self._matches(window.start_ns, window.last_ns, rows=self.rows)
+        newest = self.question.order is TraceOrder.NEWEST
+        found = self._newest() if newest else self._matches(window.start_ns, window.last_ns, rows=self.rows)
+        given = found[: self.rows - 1]
+        return Page(self._summaries(given), given[-1] if len(found) > len(given) else None)
 
     def _newest(self) -> list[_Match]:
         """Return the newest traces, looking no further back than it takes to find so many."""
         start_ns, last_ns = self.question.window.start_ns, self.question.window.last_ns
         if self.after is not None:
             last_ns = self.after.rank
+        slices = _Slices(start_ns, last_ns, self.question.conditions)
         found: dict[str, _Match] = {}
-        first_slice_s = SECOND_SLICE_S if self.question.conditions.is_indexed else FIRST_SLICE_S
-        for first_ns in _slice_starts(start_ns, last_ns, slice_ns=first_slice_s * NS_PER_S):
+        first_ns = slices.begin_ns
+        while True:
             # A trace that has a newer match has its place there; as many more may come again as were found.
             for match in self._matches(first_ns, last_ns, rows=self.rows + len(found)):
                 found.setdefault(match.trace_id, match)
-            if len(found) >= self.rows:
-                break
-            last_ns = first_ns - 1
-        return list(found.values())[: self.rows]
+            if len(found) >= self.rows or first_ns == start_ns:
+                return list(found.values())[: self.rows]
+            first_ns, last_ns = slices.next_ns(first_ns, part=len(found) / self.rows), first_ns - 1
 
     def _matches(self, first_ns: int, last_ns: int, *, rows: int) -> list[_Match]:
         binder = Binder()
@@ -224,30 +247,57 @@ class _Search:
                 parameters |= {"newer_ns": self.after.rank + 1, "window_last_ns": window_last_ns}
         statement = sql.matches(choice, order=self.question.order, after=self.after is not None)
         found = self.reader.read(self.tenant, statement, parameters)
-        return [_Match(raw(row["trace_id"]).hex(), integer(row["rank"])) for row in found]
+        # What a list by errors counts are the spans that failed, not those that fulfil the conditions.
+        seen_from_ns = last_ns if self.question.order is TraceOrder.ERRORS else first_ns
+        return [
+            _Match(raw(row["trace_id"]).hex(), integer(row["rank"]), _Matched.of(row), seen_from_ns) for row in found
+        ]
 
-    def summaries(self, found: Sequence[_Match]) -> tuple[TraceSummary, ...]:
+    def _summaries(self, found: Sequence[_Match]) -> tuple[TraceSummary, ...]:
         """Return what there is to say of these traces, in their order."""
         extents = self._extents(found) if found else []
         if not extents:
             return ()
+        rows = self._rows_of(extents, sql.summaries, {})
+        by_id = {raw(row["trace_id"]).hex(): row for row in rows}
+        matched = {match.trace_id: match.matched for match in found} | self._matched_of_partly_seen(found, extents)
+        # A trace whose spans expired since they were found is not one any more.
+        return tuple(
+            self._placed(_summary(match.trace_id, by_id[match.trace_id], matched[match.trace_id]), match)
+            for match in found
+            if match.trace_id in by_id
+        )
+
+    def _matched_of_partly_seen(self, found: Iterable[_Match], extents: Iterable[_Extent]) -> dict[str, _Matched]:
+        """Return what fulfils the conditions in traces that begin before the slice in which they were found."""
+        window = self.question.window
+        seen_from_ns = {match.trace_id: match.seen_from_ns for match in found}
+        begun = [
+            extent
+            for extent in extents
+            if max(extent.first_s * NS_PER_S, window.start_ns) < seen_from_ns[extent.trace_id]
+        ]
+        if not begun:
+            return {}
         binder = Binder()
         choice = self.question.conditions.chosen(binder)
-        window = self.question.window
+        statement = partial(sql.matched, choice)
+        rows = self._rows_of(begun, statement, {**window.parameters(), **binder.parameters})
+        return {raw(row["trace_id"]).hex(): _Matched.of(row) for row in rows}
+
+    def _rows_of(
+        self, extents: Sequence[_Extent], statement: Callable[..., str], parameters: Mapping[str, Parameter]
+    ) -> list[Row]:
+        """Ask about traces: in the stretches where they are, or, for traces of days, everywhere between."""
         places = _places(extents)
-        parameters: dict[str, Parameter] = {
+        asked: dict[str, Parameter] = {
             "tenant": self.tenant,
             "first_ns": min(extent.first_s for extent in extents) * NS_PER_S,
             "last_ns": min(max(extent.last_s for extent in extents) * NS_PER_S + NS_PER_S - 1, TIME_NS_MAX),
-            "window_first_ns": window.start_ns,
-            "window_last_ns": window.last_ns,
-            **({"trace_ids": _listed(found)} if places is None else {"places": places}),
-            **binder.parameters,
+            **({"trace_ids": _listed(extents)} if places is None else {"places": places}),
+            **parameters,
         }
-        rows = self.reader.read(self.tenant, sql.summaries(choice, placed=places is not None), parameters)
-        by_id = {raw(row["trace_id"]).hex(): _summary(raw(row["trace_id"]).hex(), row) for row in rows}
-        # A trace whose spans expired since they were found is not one any more.
-        return tuple(self._placed(by_id[match.trace_id], match) for match in found if match.trace_id in by_id)
+        return self.reader.read(self.tenant, statement(placed=places is not None), asked)
 
     def _extents(self, found: Sequence[_Match]) -> list[_Extent]:
         rows = self.reader.read(self.tenant, sql.BOUNDS, {"tenant": self.tenant, "trace_ids": _listed(found)})
@@ -262,17 +312,29 @@ class _Search:
         return summary
 
 
-def _slice_starts(start_ns: int, last_ns: int, *, slice_ns: int) -> Iterator[int]:
-    """Yield where ever larger slices of time begin, each before the one that it follows; the last at the start."""
-    first_ns = last_ns - slice_ns
-    while first_ns > start_ns:
-        yield first_ns
-        slice_ns = max(SECOND_SLICE_S * NS_PER_S, slice_ns * SLICE_GROWTH)
-        first_ns = (last_ns - slice_ns) // _BUCKET_NS * _BUCKET_NS
-    yield start_ns
+@dataclass(frozen=True, slots=True)
+class _Slices:
+    """Say in which slices a window is looked at, from its end."""
+
+    start_ns: int
+    last_ns: int
+    conditions: SpanFilter
+
+    @property
+    def begin_ns(self) -> int:
+        """Return where the first slice begins."""
+        seconds = FIRST_SLICE_OF_FEW_S if self.conditions.attributes else FIRST_SLICE_S
+        return max(self.start_ns, self.last_ns - seconds * NS_PER_S)
+
+    def next_ns(self, first_ns: int, *, part: float) -> int:
+        """Return where the next slice begins, after this part of what is wanted was found from a moment on."""
+        looked_ns = max(self.last_ns - first_ns, FIRST_SLICE_OF_FEW_S * NS_PER_S // GROWTH_OF_NONE)
+        none = GROWTH_OF_NONE_INDEXED if self.conditions.is_indexed else GROWTH_OF_NONE
+        growth = min(SURPLUS * (1 - part) / part, none) if part else none
+        return max(self.start_ns, (first_ns - int(looked_ns * growth)) // _BUCKET_NS * _BUCKET_NS)
 
 
-def _summary(trace_id: str, row: Row) -> TraceSummary:
+def _summary(trace_id: str, row: Row, matched: _Matched) -> TraceSummary:
     start_ns = integer(row["start_ns"])
     return TraceSummary(
         trace_id=trace_id,
@@ -285,7 +347,7 @@ def _summary(trace_id: str, row: Row) -> TraceSummary:
         spans=integer(row["spans"]),
         errors=integer(row["errors"]),
         services=tuple(texts(row["services"])),
-        matched_spans=integer(row["matched_spans"]),
-        newest_match_ns=integer(row["newest_match_ns"]),
-        longest_match_ns=integer(row["longest_match_ns"]),
+        matched_spans=matched.spans,
+        newest_match_ns=matched.newest_ns,
+        longest_match_ns=matched.longest_ns,
     )

@@ -25,6 +25,12 @@ RANKS: Final[Mapping[TraceOrder, str]] = {
 """What places a trace in a list: over the spans that fulfil the conditions, by errors over those that failed."""
 
 
+MATCHED: Final = (
+    "count() AS matched_spans, toUnixTimestamp64Nano(max(ts)) AS newest_match_ns, max(duration_ns) AS longest_match_ns"
+)
+"""What is told of spans that fulfil the conditions."""
+
+
 def matches(choice: Choice, *, order: TraceOrder, after: bool) -> str:
     """Return the question for traces of which a span fulfils the conditions, by rank, the highest first.
 
@@ -41,7 +47,7 @@ def matches(choice: Choice, *, order: TraceOrder, after: bool) -> str:
         found += also([f"trace_id NOT IN ({_ids(_where(during('newer_ns', 'window_last_ns'), first, then))})"])
     place = "\nHAVING (rank, trace_id) < ({after_rank:Int64}, toFixedString(unhex({after_id:String}), 16))"
     return f"""
-SELECT trace_id, {RANKS[order]} AS rank
+SELECT trace_id, {RANKS[order]} AS rank, {MATCHED}
 FROM telemetry.spans
 {found}
 GROUP BY trace_id{place if after else ""}
@@ -70,29 +76,32 @@ SOME_PLACES: Final = """
 rows are sorted by, so that traces far from each other are found without looking at what is between them."""
 
 
-def summaries(choice: Choice, *, placed: bool) -> str:
+def matched(choice: Choice, *, placed: bool) -> str:
+    """Return the question for what spans of some traces fulfil the conditions; `placed` when their places are known."""
+    return f"""
+SELECT trace_id, {MATCHED}
+FROM telemetry.spans
+{_where(during(), [SOME_PLACES if placed else SOME_TRACES, *choice.cheap], choice.exact)}
+GROUP BY trace_id
+""".strip()
+
+
+def summaries(*, placed: bool) -> str:
     """Return the question for what there is to say of some traces; `placed` when their places are known.
 
     A trace's root is its first span without a parent, its first span when none is without; `end_ns` is never before the
-    start, however wrong the clocks of the senders are. What is told of matches is of spans in the window.
+    start, however wrong the clocks of the senders are.
     """
-    match = f"{{window_first_ns:Int64}} <= start AND start <= {{window_last_ns:Int64}} AND {choice.whole}"
     return f"""
 SELECT trace_id, count() AS spans, countIf(status_code = 2) AS errors,
     arraySort(groupUniqArray(100)(service)) AS services,
-    min(start) AS start_ns, max(start + greatest(duration_ns, 0)) AS end_ns,
+    toUnixTimestamp64Nano(min(ts)) AS start_ns,
+    max(toUnixTimestamp64Nano(ts) + greatest(duration_ns, 0)) AS end_ns,
     argMin((service, name, kind, status_code), (parent_span_id != toFixedString('', 8), ts, span_id)) AS root,
     tupleElement(root, 1) AS root_service, tupleElement(root, 2) AS root_operation,
-    tupleElement(root, 3) AS root_kind, tupleElement(root, 4) AS root_status,
-    countIf(matched) AS matched_spans, maxIf(start, matched) AS newest_match_ns,
-    maxIf(duration_ns, matched) AS longest_match_ns
-FROM (
-    SELECT trace_id, span_id, parent_span_id, ts, toUnixTimestamp64Nano(ts) AS start, duration_ns, service, name, kind,
-        status_code, {match} AS matched
-    FROM telemetry.spans
-    PREWHERE {during()}
-        AND {SOME_PLACES if placed else SOME_TRACES}
-)
+    tupleElement(root, 3) AS root_kind, tupleElement(root, 4) AS root_status
+FROM telemetry.spans
+{_where(during(), [SOME_PLACES if placed else SOME_TRACES], [])}
 GROUP BY trace_id
 """.strip()
 
