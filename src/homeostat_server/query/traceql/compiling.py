@@ -4,7 +4,7 @@ A value is never wrong, only missing: where types do not fit, or a field is not 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from homeostat_server.query.binding import Binder
@@ -69,17 +69,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Hold the SQL of a condition, and of two that hold wherever it does; None where there is no such.
-
-    Attributes:
-        sql: the condition itself.
-        prune: one that an index knows.
-        cheap: one that costs little of each row; the same text as `sql` when that does.
-    """
+    """Hold the SQL of a condition, and one that holds wherever it does and that an index knows, None without."""
 
     sql: str
     prune: str | None = None
-    cheap: str | None = None
 
 
 _INTRINSICS: Final = {
@@ -109,9 +102,6 @@ _ITEM_COLUMNS: Final = {
     Intrinsic.LINK_SPAN_ID: "`links.span_id`",
 }
 _OF_SOURCE: Final = {Intrinsic.SCOPE_NAME: "scope_name", Intrinsic.SCOPE_VERSION: "scope_version"}
-OF_OTHERS: Final = frozenset({*OF_TRACE, *_OF_SOURCE, Intrinsic.CHILD_COUNT})
-"""What stands in tables that are joined, so that nothing can be asked of it before."""
-
 _ID_BYTES: Final = {Intrinsic.TRACE_ID: ("trace_id", 16), Intrinsic.SPAN_ID: ("span_id", 8)}
 
 
@@ -207,23 +197,11 @@ class Compiler:
             if isinstance(left, Attribute | IntrinsicField) and is_many(left):
                 return Condition(self._many(operator, left, right))
             if is_of_source(left):
-                return _plain(sql.of_source(self._with_constant(operator, self._in_source(left), left, right).sql))
+                return Condition(sql.of_source(self._with_constant(operator, self._in_source(left), left, right).sql))
             if isinstance(left, Attribute) and left.scope is Scope.ANY:
                 return Condition(self._anywhere(operator, left, right))
-            return self._cheapened(self._with_constant(operator, self.value(left), left, right), left, operator, right)
+            return self._with_constant(operator, self.value(left), left, right)
         return Condition(self._of_two(operator, self.value(left), self.value(right)))
-
-    def _cheapened(self, condition: Condition, left: Expression, operator: Operator, right: Literal) -> Condition:
-        """Return a condition with a cheap one: that the attribute is there, or, of a column, itself."""
-        if isinstance(left, IntrinsicField):
-            return condition if left.intrinsic in OF_OTHERS else replace(condition, cheap=condition.sql)
-        if _is_service(left):
-            return replace(condition, cheap=condition.sql)
-        asks_for_absence = right.type is Type.NIL and operator is Operator.EQUAL
-        if not isinstance(left, Attribute) or left.scope is not Scope.SPAN or asks_for_absence:
-            return condition
-        there = sql.all_of((f"mapContains(attributes, {key})" for key in self._keys(left.key)), "OR")
-        return replace(condition, cheap=there)
 
     def _with_constant(self, operator: Operator, value: Value, left: Expression, constant: Literal) -> Condition:
         if constant.type is Type.NIL:
@@ -308,7 +286,7 @@ class Compiler:
         )
         resource = Attribute(Scope.RESOURCE, field.key)
         of_resource = self._comparison(Binary(operator, resource, constant)).sql
-        there = sql.all_of((f"mapContains(attributes, {key})" for key in self._keys(field.key)), "OR")
+        there = sql.all_of((sql.has_key("attributes", key) for key in self._keys(field.key)), "OR")
         if constant.type is Type.NIL:
             return sql.all_of((of_span.sql, of_resource), "AND" if operator is Operator.EQUAL else "OR")
         return f"if({there}, {of_span.sql}, {of_resource})"
@@ -346,7 +324,7 @@ class Compiler:
     def _span_or_resource(self, field: Attribute) -> Value:
         own = self._in_map("attributes", "attribute_kinds", field.key)
         other = self._beside(self._in_source(Attribute(Scope.RESOURCE, field.key)))
-        there = sql.all_of((f"mapContains(attributes, {key})" for key in self._keys(field.key)), "OR")
+        there = sql.all_of((sql.has_key("attributes", key) for key in self._keys(field.key)), "OR")
         return Value(
             Type.ATTRIBUTE,
             f"if({there}, {own.text}, {other.text})",
@@ -399,8 +377,8 @@ def _exists(field: Attribute | IntrinsicField, condition: str) -> str:
     return f"arrayExists((item, item_kinds) -> {condition}, {columns})"
 
 
-_NEVER: Final = Condition("0", cheap="0")
-ALWAYS: Final = Condition("1", cheap="1")
+_NEVER: Final = Condition("0")
+ALWAYS: Final = Condition("1")
 
 
 def join(terms: Sequence[Condition], junction: Junction) -> Condition:
@@ -414,13 +392,7 @@ def join(terms: Sequence[Condition], junction: Junction) -> Condition:
     return Condition(
         sql.all_of((term.sql for term in terms), word),
         of_terms([term.prune for term in terms]),
-        # Columns of few bytes first: attributes are then read of what is left.
-        of_terms(sorted((term.cheap for term in terms), key=lambda text: "attributes" in (text or ""))),
     )
-
-
-def _plain(condition: str) -> Condition:
-    return Condition(condition, cheap=condition)
 
 
 def _is_id(constant: Literal, size: int) -> bool:

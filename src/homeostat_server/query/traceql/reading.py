@@ -74,7 +74,7 @@ def shown_fields(pipeline: Pipeline) -> tuple[Field, ...]:
 
 def asking_for(condition: Condition) -> sql.Asked:
     """Return a condition as statements take it."""
-    return sql.Asked(condition.sql, condition.prune, condition.cheap)
+    return sql.Asked(condition.sql, condition.prune)
 
 
 class RowsReader:

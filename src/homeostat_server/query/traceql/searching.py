@@ -7,7 +7,7 @@ The engine says which traces can be in the answer (`planning`); what it cannot s
 (`spansets`), a page of candidates after the other until there are enough or no more.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,9 +41,10 @@ SPANS_MAX: Final = 100
 """Told of one spanset."""
 
 FIRST_SLICE_S: Final = 30
-SLICE_GROWTH: Final = 120
-"""A statement costs some 15 ms whatever it reads: what is frequent is found in half a minute, for what is rare the rest
-of the window, up to an hour, is looked at in one go."""
+SLICE_GROWTH_MIN: Final = 4
+SLICE_GROWTH_MAX: Final = 120
+"""A statement costs some 15 ms whatever it reads. What is frequent is found in half a minute, and what was found there
+says how long the next slice has to be; where nothing was, it is the next hour in one go."""
 
 Bounds = Mapping[str, tuple[int, int]]
 """First and last nanosecond in which a span of a trace may start, by the trace's id."""
@@ -118,7 +119,7 @@ class _Asking:
         found: dict[str, Candidate] = {}
         whole: dict[str, tuple[FoundSpanset, ...]] = {}
         looked: dict[str, tuple[int, int]] = {}
-        for first_ns, last_ns in _slices(self._window, growing=False):
+        for first_ns, last_ns in self._slices(found, growing=False):
             parameters = self._parameters(first_ns, last_ns, rows=self._limit + len(found))
             table = self._reader.read_table(self._tenant, statement, parameters)
             spansets = _plain_spansets(self._rows_reader.unpacked(self._reader, self._tenant, table))
@@ -127,8 +128,6 @@ class _Asking:
                     found[candidate.trace_id] = candidate
                     whole[candidate.trace_id] = spansets[candidate.trace_id]
                     looked[candidate.trace_id] = (first_ns, last_ns)
-            if len(found) >= self._limit:
-                break
         chosen = list(found.values())[: self._limit]
         bounds = self._bounds(chosen)
         torn = [one for one in chosen if self._is_torn(bounds.get(one.trace_id), looked[one.trace_id])]
@@ -148,7 +147,7 @@ class _Asking:
         found: dict[str, tuple[FoundSpanset, ...]] = {}
         chosen: list[Candidate] = []
         inspected = 0
-        for page in self._pages():
+        for page in self._pages(chosen):
             inspected += len(page)
             if inspected > CANDIDATES_MAX:
                 raise QueryLimit(
@@ -158,13 +157,11 @@ class _Asking:
                 )
             found |= self._evaluated(page)
             chosen += [candidate for candidate in page if candidate.trace_id in found]
-            if len(chosen) >= self._limit:
-                break
         newest = sorted(chosen, key=lambda one: (one.newest_ns, one.trace_id), reverse=True)[: self._limit]
         return FoundTraces(self._told(newest, found, self._bounds(newest)), inspected)
 
-    def _pages(self) -> Iterator[list[Candidate]]:
-        """Yield candidates that were not seen before, newest first within ever larger slices."""
+    def _pages(self, chosen: Sized) -> Iterator[list[Candidate]]:
+        """Yield candidates that were not seen before, newest first within ever larger slices, until enough are found."""
         among = any_filter(self._pipeline, self._compiler)
         asked, joins = asking_for(among), self._compiler.joins
         having = self._narrowing.having
@@ -173,9 +170,9 @@ class _Asking:
         statements = [sql.candidates(asked, joins=joins, having=having, after=after) for after in (False, True)]
         seen: set[str] = set()
         rows = max(CANDIDATES_FIRST, 2 * self._limit)
-        for first_ns, last_ns in _slices(self._window, growing=True):
+        for first_ns, last_ns in self._slices(chosen, growing=True):
             after: Candidate | None = None
-            while True:
+            while len(chosen) < self._limit:
                 parameters = self._parameters(first_ns, last_ns, rows=rows, after=after)
                 page = _candidates(self._reader.read(self._tenant, statements[after is not None], parameters))
                 fresh = [candidate for candidate in page if candidate.trace_id not in seen]
@@ -185,6 +182,19 @@ class _Asking:
                 if len(page) < rows:
                     break
                 after, rows = page[-1], min(4 * rows, CANDIDATES_PAGE_MAX)
+
+    def _slices(self, found: Sized, *, growing: bool) -> Iterator[tuple[int, int]]:
+        """Yield ever longer stretches, the newest first, until enough is found; growing ones all end as the window."""
+        window, span_ns = self._window, FIRST_SLICE_S * NS_PER_S
+        last_ns = window.last_ns
+        while len(found) < self._limit:
+            first_ns = max(window.start_ns, window.last_ns - span_ns)
+            yield first_ns, last_ns
+            if first_ns <= window.start_ns:
+                return
+            last_ns = window.last_ns if growing else first_ns - 1
+            wanted = 2 * self._limit // len(found) if found else SLICE_GROWTH_MAX
+            span_ns *= min(max(wanted, SLICE_GROWTH_MIN), SLICE_GROWTH_MAX)
 
     def _parameters(
         self, first_ns: int, last_ns: int, *, rows: int, after: Candidate | None = None
@@ -273,19 +283,6 @@ def _plain_spansets(stored: StoredRows) -> dict[str, tuple[FoundSpanset, ...]]:
         trace_id: (FoundSpanset(matched=stored.matched(rows), spans=tuple(stored.span(row) for row in rows)),)
         for trace_id, rows in stored.by_trace().items()
     }
-
-
-def _slices(window: Window, *, growing: bool) -> Iterator[tuple[int, int]]:
-    """Yield ever longer stretches, the newest first; growing ones all end with the window."""
-    last_ns, span_ns = window.last_ns, FIRST_SLICE_S * NS_PER_S
-    first_ns = last_ns
-    while True:
-        first_ns = max(window.start_ns, window.last_ns - span_ns)
-        yield first_ns, last_ns
-        if first_ns <= window.start_ns:
-            return
-        last_ns = window.last_ns if growing else first_ns - 1
-        span_ns *= SLICE_GROWTH
 
 
 def _trace(trace_id: str, rows: Sequence[Row], spansets: tuple[FoundSpanset, ...]) -> FoundTrace:

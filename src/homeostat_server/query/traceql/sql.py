@@ -92,6 +92,11 @@ def of_source(condition: str) -> str:
     return "source IN (SELECT source FROM telemetry.sources WHERE tenant = {tenant:String}" + f" AND {condition})"
 
 
+def has_key(column: str, key: str) -> str:
+    """Return that a map has a key; of spans it is asked of the column of the keys alone, a fourth of the cost."""
+    return f"has(attributes.keys, {key})" if column == "attributes" else f"mapContains({column}, {key})"
+
+
 def kind_of(keys: str, kinds: str, key: str) -> str:
     """Return the kind of an attribute in a map, empty when it is not there."""
     return f"substring({kinds}, indexOf(mapKeys({keys}), {key}), 1)"
@@ -101,7 +106,7 @@ def first_of(column: str, values: Sequence[tuple[str, str]], missing: str) -> st
     """Return the value that belongs to the first name that is in a map; `values` are names and values."""
     if len(values) == 1:
         return values[0][1]
-    tests = ", ".join(f"mapContains({column}, {key}), {value}" for key, value in values)
+    tests = ", ".join(f"{has_key(column, key)}, {value}" for key, value in values)
     return f"multiIf({tests}, {missing})"
 
 
@@ -116,19 +121,13 @@ def items(values: Sequence[str]) -> str:
     return has_any_item(values)
 
 
-def _where(condition: "Asked", joins: Sequence[str]) -> str:
-    """Return FROM and WHERE of spans.
-
-    What is cheap stands in PREWHERE, so that the columns of attributes are read of what is left only; what only prunes
-    stands last, for it is the most costly of each row.
-    """
+def _where(asked: "Asked", joins: Sequence[str]) -> str:
+    """Return FROM and WHERE of spans; what only prunes stands apart, for it is the most costly of each row."""
     from_ = "\n".join(("FROM telemetry.spans", *joins))
-    if condition.exact in (condition.cheap, "1"):
-        return f"{from_}\nWHERE {during()}{also(condition.of_trace)}{also(condition.texts)}"
-    cheap = [] if condition.cheap is None else [condition.cheap]
-    pruned = [] if condition.prune is None else [condition.prune]
-    where = "\n    AND ".join((*condition.texts, *pruned))
-    return f"{from_}\nPREWHERE {during()}{also((*condition.of_trace, *cheap))}\nWHERE {where}"
+    conditions = f"{during()}{also((*asked.of_trace, *asked.texts))}"
+    if asked.prune is None:
+        return f"{from_}\nWHERE {conditions}"
+    return f"{from_}\nPREWHERE {conditions}\nWHERE {asked.prune}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +137,11 @@ class Asked:
     Attributes:
         exact: the condition, "1" for none.
         prune: one that holds wherever it does and that an index knows.
-        cheap: one that holds wherever it does and costs little of each row.
         of_trace: further conditions, on their traces.
     """
 
     exact: str
     prune: str | None = None
-    cheap: str | None = None
     of_trace: tuple[str, ...] = ()
 
     @property
@@ -154,8 +151,7 @@ class Asked:
 
     def also(self, condition: str) -> "Asked":
         """Return the same with one more condition."""
-        cheap = "1" if self.exact == self.cheap == "1" else self.cheap
-        return replace(self, exact=all_of((*self.texts, condition)), cheap=None if cheap == "1" else cheap)
+        return replace(self, exact=all_of((*self.texts, condition)))
 
 
 def candidates(asked: Asked, *, joins: Sequence[str], having: str | None, after: bool) -> str:

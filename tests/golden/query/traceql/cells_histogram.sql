@@ -5,7 +5,7 @@ SELECT intDiv(toUnixTimestamp64Nano(ts) - {origin_ns:Int64}, {step_ns:Int64}) AS
     min(assumeNotNull(toFloat64(duration_ns))) AS lowest,
     max(assumeNotNull(toFloat64(duration_ns))) AS highest
 FROM telemetry.spans
-PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
-WHERE isNotNull(toFloat64(duration_ns))
+    AND isNotNull(toFloat64(duration_ns))
 GROUP BY step, bucket

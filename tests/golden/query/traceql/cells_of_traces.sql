@@ -4,7 +4,7 @@ SELECT intDiv(toUnixTimestamp64Nano(ts) - {origin_ns:Int64}, {step_ns:Int64}) AS
     min(assumeNotNull(if(substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1) IN ('3', '4'), toFloat64OrNull(attributes[{value_1:String}]), NULL))) AS lowest,
     max(assumeNotNull(if(substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1) IN ('3', '4'), toFloat64OrNull(attributes[{value_1:String}]), NULL))) AS highest
 FROM telemetry.spans
-PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
     AND trace_id IN (
     SELECT trace_id
@@ -15,6 +15,5 @@ PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_
     GROUP BY trace_id
     HAVING (countIf((status_code = 2)) > 0 AND (toFloat64(countIf((status_code = 2))) > {value_0:Float64}))
 )
-    AND (status_code = 2)
-WHERE ((status_code = 2) AND isNotNull(if(substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1) IN ('3', '4'), toFloat64OrNull(attributes[{value_1:String}]), NULL)))
+    AND ((status_code = 2) AND isNotNull(if(substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1) IN ('3', '4'), toFloat64OrNull(attributes[{value_1:String}]), NULL)))
 GROUP BY step

@@ -7,9 +7,9 @@ LEFT ANY JOIN (
     WHERE tenant = {tenant:String}
     GROUP BY source
 ) AS described ON source = described_source
-PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
-WHERE ifNull(multiIf(described_1 = '3', toFloat64OrZero(described_0) < (if(substring(attribute_kinds, indexOf(mapKeys(attributes), {value_0:String}), 1) IN ('3', '4'), toFloat64OrNull(attributes[{value_0:String}]), NULL) * toFloat64({value_1:Int64})), described_1 = '4', toFloat64OrZero(described_0) < (if(substring(attribute_kinds, indexOf(mapKeys(attributes), {value_0:String}), 1) IN ('3', '4'), toFloat64OrNull(attributes[{value_0:String}]), NULL) * toFloat64({value_1:Int64})), 0), 0)
+    AND ifNull(multiIf(described_1 = '3', toFloat64OrZero(described_0) < (if(substring(attribute_kinds, indexOf(mapKeys(attributes), {value_0:String}), 1) IN ('3', '4'), toFloat64OrNull(attributes[{value_0:String}]), NULL) * toFloat64({value_1:Int64})), described_1 = '4', toFloat64OrZero(described_0) < (if(substring(attribute_kinds, indexOf(mapKeys(attributes), {value_0:String}), 1) IN ('3', '4'), toFloat64OrNull(attributes[{value_0:String}]), NULL) * toFloat64({value_1:Int64})), 0), 0)
 GROUP BY trace_id
 ORDER BY newest_ns DESC, trace_id DESC
 LIMIT {rows:UInt32}

@@ -8,9 +8,9 @@ LEFT ANY JOIN (
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({wide_first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({wide_last_ns:Int64}, 'UTC')) AND NOT parent_span_id = toFixedString('', 8)
     GROUP BY trace_id, parent_span_id
 ) AS children ON trace_id = child_trace_id AND span_id = child_parent_id
-PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
-WHERE (toInt64(child_count) > {value_0:Int64})
+    AND (toInt64(child_count) > {value_0:Int64})
 GROUP BY trace_id
 ORDER BY newest_ns DESC, trace_id DESC
 LIMIT {rows:UInt32}

@@ -4,14 +4,13 @@ SELECT trace_id, parent_span_id,
     duration_ns AS duration_ns,
     name AS span_name,
     source AS span_source,
-    multiIf(mapContains(attributes, {value_0:String}), attributes[{value_0:String}], mapContains(attributes, {value_1:String}), attributes[{value_1:String}], '') AS shown_0,
-    multiIf(mapContains(attributes, {value_0:String}), substring(attribute_kinds, indexOf(mapKeys(attributes), {value_0:String}), 1), mapContains(attributes, {value_1:String}), substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1), '') AS shown_0_kind,
+    multiIf(has(attributes.keys, {value_0:String}), attributes[{value_0:String}], has(attributes.keys, {value_1:String}), attributes[{value_1:String}], '') AS shown_0,
+    multiIf(has(attributes.keys, {value_0:String}), substring(attribute_kinds, indexOf(mapKeys(attributes), {value_0:String}), 1), has(attributes.keys, {value_1:String}), substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1), '') AS shown_0_kind,
     count() OVER (PARTITION BY trace_id) AS matched
 FROM telemetry.spans
-PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
     AND trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {trace_ids:String}))), 16))
-    AND (mapContains(attributes, {value_0:String}) OR mapContains(attributes, {value_1:String}))
-WHERE (multiIf(mapContains(attributes, {value_0:String}), substring(attribute_kinds, indexOf(mapKeys(attributes), {value_0:String}), 1), mapContains(attributes, {value_1:String}), substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1), '') = '1' AND multiIf(mapContains(attributes, {value_0:String}), attributes[{value_0:String}], mapContains(attributes, {value_1:String}), attributes[{value_1:String}], '') = {value_2:String})
+    AND (multiIf(has(attributes.keys, {value_0:String}), substring(attribute_kinds, indexOf(mapKeys(attributes), {value_0:String}), 1), has(attributes.keys, {value_1:String}), substring(attribute_kinds, indexOf(mapKeys(attributes), {value_1:String}), 1), '') = '1' AND multiIf(has(attributes.keys, {value_0:String}), attributes[{value_0:String}], has(attributes.keys, {value_1:String}), attributes[{value_1:String}], '') = {value_2:String})
 ORDER BY start_ns, span_id
 LIMIT {spans:UInt32} BY trace_id

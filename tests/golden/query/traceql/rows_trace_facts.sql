@@ -18,9 +18,9 @@ LEFT ANY JOIN (
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({wide_first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({wide_last_ns:Int64}, 'UTC'))
     GROUP BY trace_id
 ) AS trace_facts ON trace_id = facts_trace_id
-PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
+WHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC') AND fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC')
     AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
     AND trace_id IN (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {trace_ids:String}))), 16))
-WHERE (ifNull((trace_root_service = {value_0:String}), 0) AND (trace_duration_ns > {value_1:Int64}))
+    AND (ifNull((trace_root_service = {value_0:String}), 0) AND (trace_duration_ns > {value_1:Int64}))
 ORDER BY start_ns, span_id
 LIMIT {spans:UInt32} BY trace_id
