@@ -27,6 +27,9 @@ from benchmarks.realistic.spans import Forest, SpanRound
 from homeostat_server.ingest.segment import digest_of, frame, segment_name
 from homeostat_server.model.segment import NODE_BITS, SealedSegment
 from homeostat_server.model.signal import Signal
+from homeostat_server.rollups.rounds import LOOK_EVERY_S, Rollups
+from homeostat_server.runtime.telemetry import Telemetry
+from homeostat_server.runtime.testing import ManualClock
 from homeostat_server.store.telemetry.embedded import EmbeddedStore
 
 ROUND_S: Final = 432
@@ -37,6 +40,7 @@ SPANS: Final = DAY_ROUNDS * SPANS_PER_ROUND
 
 _NS: Final = 10**9
 _HOUR_S: Final = 3600
+_DAYS: Final = 3
 _TENANT: Final = b"default"
 SEED: Final = 1
 _SEGMENT_BYTES: Final = 16 * 2**20
@@ -102,10 +106,24 @@ def make(data: Path, plan: Dataset) -> Dataset:
         for segment in _segments(Path(name), _bodies(plan)):
             store.insert_segment(segment)
             segment.path.unlink()
+    sum_up(store, end_ns=plan.end_ns)
     _wait_for_merges(store)
     store.close()
     (data / _DESCRIPTION).write_text(json.dumps(asdict(plan)) + "\n", encoding="utf-8")
     return plan
+
+
+def sum_up(store: EmbeddedStore, *, end_ns: int) -> None:
+    """Make the summaries of all five minutes, as a server does in the background while spans come."""
+    clock = ManualClock(now_ns=end_ns + _HOUR_S * _NS)
+    rollups = Rollups(store, clock=clock, telemetry=Telemetry(), days=_DAYS, is_behind=lambda: False)
+    is_found = True
+    while is_found:
+        clock.advance(LOOK_EVERY_S)
+        rollups.step()  # it looks for what is due
+        is_found = rollups.step()
+        while rollups.step():
+            pass
 
 
 def clone(data: Path, to: Path) -> None:

@@ -42,6 +42,16 @@ def questions() -> tuple[Question, ...]:
         Question(name="newest traces", make=_newest),
         Question(name="services of an hour", make=_services),
         Question(name="operations of a service in an hour", make=_operations),
+        Question(name="change of the service map against an hour before", make=_changed_map),
+        Question(name="attribute keys of an hour", make=_keys),
+        Question(name="attribute values of an hour", make=_values),
+        Question(name="two traces compared", make=_two_traces, windowed=False),
+        Question(name="two hours of a service compared", make=_two_hours, rounds=0.25, windowed=False),
+        Question(name="TraceQL: search of an hour", make=_traceql),
+        Question(name="TraceQL: structure in an hour", make=_traceql_structure, rounds=0.5),
+        Question(name="TraceQL: rate and quantiles of an hour", make=_traceql_metrics, rounds=0.5),
+        Question(name="Tempo: search of an hour", make=_tempo_search),
+        Question(name="Tempo: values of a tag", make=_tempo_values),
         Question(name="Jaeger: services", make=lambda _: Asked("/jaeger/api/services"), windowed=False),
         Question(name="Jaeger: search of an hour", make=_jaeger_search),
         Question(name="Jaeger: dependencies of an hour", make=_jaeger_dependencies, rounds=0.5),
@@ -107,3 +117,57 @@ def _jaeger_dependencies(subjects: Subjects) -> Asked:
     hours = subjects.hours()
     asked = {"endTs": str(hours.end_ns // NS_PER_MS), "lookback": str((hours.end_ns - hours.start_ns) // NS_PER_MS)}
     return Asked("/jaeger/api/dependencies", asked)
+
+
+def _changed_map(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/service-map", {**subjects.hours().parameters(), "compare": "previous"})
+
+
+def _keys(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/attributes", subjects.hours().parameters())
+
+
+def _values(subjects: Subjects) -> Asked:
+    return Asked(f"/api/v1/attributes/{subjects.search().key}/values", subjects.hours().parameters())
+
+
+def _two_traces(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/compare", {"left_trace": subjects.trace_id(), "right_trace": subjects.trace_id()})
+
+
+def _two_hours(subjects: Subjects) -> Asked:
+    left, right, service = subjects.hours(), subjects.hours(), subjects.service()
+    moments = {**right.parameters(), "left_start": str(left.start_ns), "left_end": str(left.end_ns)}
+    condition = f"service.name={service}"
+    return Asked("/api/v1/compare", {**moments, "left": condition, "right": condition})
+
+
+def _spanset(subjects: Subjects) -> str:
+    search = subjects.search()
+    value = search.value if search.value.isdigit() else f'"{search.value}"'
+    return (
+        f'{{ resource.service.name = "{search.service}" && duration > {search.duration} && .{search.key} = {value} }}'
+    )
+
+
+def _traceql(subjects: Subjects) -> Asked:
+    return Asked("/api/v1/traceql", {"query": _spanset(subjects), **subjects.hours().parameters()})
+
+
+def _traceql_structure(subjects: Subjects) -> Asked:
+    query = f'{{ resource.service.name = "{subjects.service()}" }} >> {{ status = error }}'
+    return Asked("/api/v1/traceql", {"query": query, **subjects.hours().parameters()})
+
+
+def _traceql_metrics(subjects: Subjects) -> Asked:
+    service, function = subjects.service(), subjects.function()
+    query = f'{{ resource.service.name = "{service}" }} | {function} by (name)'
+    return Asked("/api/v1/traceql/metrics", {"query": query, "step": "1m", **subjects.hours().parameters()})
+
+
+def _tempo_search(subjects: Subjects) -> Asked:
+    return Asked("/tempo/api/search", {"q": _spanset(subjects), "limit": "20", **subjects.hours().seconds()})
+
+
+def _tempo_values(subjects: Subjects) -> Asked:
+    return Asked(f"/tempo/api/v2/search/tag/.{subjects.search().key}/values", subjects.hours().seconds())

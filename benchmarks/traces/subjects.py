@@ -33,6 +33,7 @@ _ATTRIBUTES: Final = (
     ("db.system.name", "postgresql"),
     ("server.port", "50051"),
 )
+_FUNCTIONS: Final = ("rate()", "quantile_over_time(duration, .5, .95)", "count_over_time()")
 _ORDERS: Final = ("newest", "newest", "newest", "slowest", "errors")
 _DURATIONS: Final = ("2ms", "5ms", "10ms", "20ms")
 
@@ -47,6 +48,10 @@ class Hours:
     def parameters(self) -> dict[str, str]:
         """Return it as parameters."""
         return {"start": str(self.start_ns), "end": str(self.end_ns)}
+
+    def seconds(self) -> dict[str, str]:
+        """Return it as parameters in seconds."""
+        return {"start": str(self.start_ns // _NS), "end": str(self.end_ns // _NS)}
 
     def microseconds(self) -> dict[str, str]:
         """Return it as parameters in microseconds."""
@@ -138,6 +143,10 @@ class Subjects:
         users, counts = np.unique(np.concatenate(drawn), return_counts=True)
         rare = users[(counts >= _RARE_TRACES.start) & (counts < _RARE_TRACES.stop)]
         return [f"u-{int(number):08d}" for number in rare]
+
+    def function(self) -> str:
+        """Return a function of TraceQL that measures over time."""
+        return self._random.choice(_FUNCTIONS)
 
     def sorting(self) -> str:
         """Return an order of a list of traces, mostly the usual one."""
