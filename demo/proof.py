@@ -96,6 +96,9 @@ async def _questions(asking: Asking, sent: Sent, samples: Samples) -> AsyncItera
         gaps = [] if operations else [f"operations of {role.name}"]
         yield Asked(answer=answer, count=len(operations), noun="operations"), gaps
     yield await _traces(asking, sent)
+    drawn = await asking.ask("/api/v1/service-map", start=sent.began)
+    edges = drawn.items("edges")
+    yield Asked(answer=drawn, count=len(edges), noun="edges"), missing_edges(edges)
     trace = await asking.ask(f"/api/v1/traces/{sent.whole_trace_id}")
     yield Asked(answer=trace, count=len(spans_of(trace)), noun="spans"), missing_spans(trace)
     logs = await asking.ask("/api/v1/logs", trace_id=sent.whole_trace_id)
@@ -144,6 +147,13 @@ def missing_services(found: Sequence[Item], *, acknowledged: int) -> Iterator[st
     readable = sum(service["spans"] for service in found)
     if readable != acknowledged:
         yield f"spans: {acknowledged} were acknowledged, {readable} are readable"
+
+
+def missing_edges(found: Sequence[Item]) -> Iterator[str]:
+    """Yield which calls from one service to another are not on the map."""
+    drawn = {(edge["caller"]["name"], edge["callee"]["name"]) for edge in found}
+    called = [(role.name, role.asks) for role in ROLES if role.asks]
+    yield from (f"edge from {caller} to {callee}" for caller, callee in called if (caller, callee) not in drawn)
 
 
 def spans_of(trace: Answer) -> list[tuple[str, Item]]:

@@ -35,6 +35,9 @@ COMPLETE: dict[str, Any] = {
     "/api/v1/services": {"services": [{"name": name, "rate": 1.5, "spans": 2} for name in NAMES]},
     **{f"/api/v1/services/{name}/operations": {"operations": [{"name": "GET /"}]} for name in NAMES},
     "/api/v1/traces": {"traces": [{"trace_id": trace_id} for trace_id in SENT.trace_ids]},
+    "/api/v1/service-map": {
+        "edges": [{"caller": {"name": role.name}, "callee": {"name": role.asks}} for role in ROLES if role.asks]
+    },
     f"/api/v1/traces/{TRACE_ID}": {
         "resourceSpans": [
             resource_spans("shop", span_id="1", parent=""),
@@ -86,6 +89,7 @@ CASES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda all_: all_["/api/v1/services"]["services"][0].update(spans=1),
         "spans: 6 were acknowledged, 5 are readable",
     ),
+    "an edge": (lambda all_: all_["/api/v1/service-map"]["edges"].pop(), "edge from stock to pricing"),
     "operations": (lambda all_: all_["/api/v1/services/stock/operations"].update(operations=[]), "operations of stock"),
     "a visit's trace": (lambda all_: all_["/api/v1/traces"]["traces"].pop(), f"traces of 1 visits: {'ab' * 16}"),
     "a service's spans": (lambda all_: all_[TRACE]["resourceSpans"].pop(), "spans of pricing in a trace"),

@@ -15,7 +15,7 @@ def test_commands_can_be_pasted() -> None:
     """A shell reads each as curl and one URL."""
     lines = list(look_lines("http://127.0.0.1:4318", trace_id="ab" * 16, duration_s=0))
     commands = [shlex.split(line)[-2:] for line in lines if "curl" in line]
-    assert len(commands) == 6
+    assert len(commands) == 9
     assert all(program == "curl" and url.startswith("http://127.0.0.1:4318/api/v1/") for program, url in commands)
     assert lines[-1] == "Ctrl-C stops it."
 
