@@ -20,6 +20,7 @@ import homeostat
 from homeostat.settings.kinds import Address
 from homeostat_server.api.app import create_app
 from homeostat_server.api.attributes import attributes_router
+from homeostat_server.api.big_traces import big_traces_router
 from homeostat_server.api.bottlenecks import bottlenecks_router
 from homeostat_server.api.compare import compare_router
 from homeostat_server.api.error_correlation import error_correlation_router
@@ -37,6 +38,7 @@ from homeostat_server.api.service_map import service_map_router
 from homeostat_server.api.services import services_router
 from homeostat_server.api.tempo.routes import tempo_router
 from homeostat_server.api.trace_files import trace_export_router, trace_import_router
+from homeostat_server.api.traceql import traceql_router
 from homeostat_server.api.traces import traces_router
 from homeostat_server.exceptions import SettingInvalid
 from homeostat_server.ingest.admission import Admission
@@ -84,6 +86,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 READ_ROUTERS: Final = (
     traces_router,
+    big_traces_router,
     attributes_router,
     services_router,
     logs_router,
@@ -91,6 +94,7 @@ READ_ROUTERS: Final = (
     jaeger_router,
     tempo_router,
     trace_export_router,
+    traceql_router,
     error_correlation_router,
     compare_router,
     history_router,

@@ -161,7 +161,7 @@ class _Asking:
         return FoundTraces(self._told(newest, found, self._bounds(newest)), inspected)
 
     def _pages(self, chosen: Sized) -> Iterator[list[Candidate]]:
-        """Yield candidates that were not seen before, newest first within ever larger slices, until enough are found."""
+        """Yield candidates that were not seen before, newest first in ever larger slices, until enough are found."""
         among = any_filter(self._pipeline, self._compiler)
         asked, joins = asking_for(among), self._compiler.joins
         having = self._narrowing.having
