@@ -6,23 +6,15 @@ PREWHERE tenant = {tenant:String} AND ts BETWEEN fromUnixTimestamp64Nano({first_
     AND name = {value_1:String}
     AND duration_ns >= {value_2:Int64}
     AND duration_ns <= {value_3:Int64}
-WHERE (has(arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes)), {value_5:String}) OR source IN (
+WHERE (status_code = 2) AND (hasAny(arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes)), [{value_6:String}, {value_7:String}]) OR source IN (
         SELECT source
         FROM telemetry.sources
-        WHERE tenant = {tenant:String} AND (mapContains(resource, {value_4:String}) AND resource[{value_4:String}] IN ({value_6:String}))
+        WHERE tenant = {tenant:String} AND ((mapContains(resource, {value_4:String}) AND resource[{value_4:String}] IN ({value_8:String})) OR (mapContains(resource, {value_5:String}) AND resource[{value_5:String}] IN ({value_8:String})))
     ) OR source IN (
         SELECT source
         FROM telemetry.sources
-        WHERE tenant = {tenant:String} AND (mapContains(scope, {value_4:String}) AND scope[{value_4:String}] IN ({value_6:String}))
-    ) OR arrayExists(item -> (mapContains(item, {value_4:String}) AND item[{value_4:String}] IN ({value_6:String})), `events.attributes`) OR status_code = 2) AND (hasAny(arrayMap((key, value) -> concat(key, '=', value), mapKeys(attributes), mapValues(attributes)), [{value_9:String}, {value_10:String}]) OR source IN (
-        SELECT source
-        FROM telemetry.sources
-        WHERE tenant = {tenant:String} AND ((mapContains(resource, {value_7:String}) AND resource[{value_7:String}] IN ({value_11:String})) OR (mapContains(resource, {value_8:String}) AND resource[{value_8:String}] IN ({value_11:String})))
-    ) OR source IN (
-        SELECT source
-        FROM telemetry.sources
-        WHERE tenant = {tenant:String} AND ((mapContains(scope, {value_7:String}) AND scope[{value_7:String}] IN ({value_11:String})) OR (mapContains(scope, {value_8:String}) AND scope[{value_8:String}] IN ({value_11:String})))
-    ) OR arrayExists(item -> ((mapContains(item, {value_7:String}) AND item[{value_7:String}] IN ({value_11:String})) OR (mapContains(item, {value_8:String}) AND item[{value_8:String}] IN ({value_11:String}))), `events.attributes`))
+        WHERE tenant = {tenant:String} AND ((mapContains(scope, {value_4:String}) AND scope[{value_4:String}] IN ({value_8:String})) OR (mapContains(scope, {value_5:String}) AND scope[{value_5:String}] IN ({value_8:String})))
+    ) OR arrayExists(item -> ((mapContains(item, {value_4:String}) AND item[{value_4:String}] IN ({value_8:String})) OR (mapContains(item, {value_5:String}) AND item[{value_5:String}] IN ({value_8:String}))), `events.attributes`))
 GROUP BY trace_id
 ORDER BY newest_ns DESC, trace_id DESC
 LIMIT {rows:UInt32}

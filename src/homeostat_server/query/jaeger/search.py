@@ -12,15 +12,19 @@ from homeostat_server.query.binding import Binder
 from homeostat_server.query.jaeger import sql
 from homeostat_server.query.jaeger.tags import tag_conditions
 from homeostat_server.query.rows import integer, raw
+from homeostat_server.query.search.sql import BOUNDS
 from homeostat_server.query.sources import read_sources
-from homeostat_server.query.times import NS_PER_S
-from homeostat_server.query.traces.lookup import bounds_of_traces
+from homeostat_server.query.times import NS_PER_S, TIME_NS_MAX
 from homeostat_server.query.traces.messages import traces_data
 from homeostat_server.query.window import Window
 from homeostat_server.store.ports import Parameter, TelemetryReader
 
 SPANS_MAX: Final = 20_000
 """Of all traces of one answer together: 20 MB of JSON, and a second of work."""
+
+_STRETCH_S: Final = 300
+_PLACES_MAX: Final = 5_000
+"""Stretches of five minutes of all traces; those of traces of days are not listed one by one."""
 
 _FIRST_SLICE_S: Final = 60
 _SLICE_GROWTH: Final = 10
@@ -84,19 +88,14 @@ def read_traces(reader: TelemetryReader, *, tenant: Tenant, trace_ids: Sequence[
     When they have more than `SPANS_MAX` spans together, the longest ones are cut to their first spans, all to the same
     number.
     """
-    bounds = bounds_of_traces(reader, tenant=tenant, trace_ids=trace_ids) if trace_ids else None
-    if bounds is None:
+    parameters = _where(reader, tenant=tenant, trace_ids=trace_ids) if trace_ids else None
+    if parameters is None:
         return []
-    parameters: dict[str, Parameter] = {
-        "tenant": tenant,
-        "trace_ids": ",".join(trace_ids),
-        "first_ns": bounds[0],
-        "last_ns": bounds[1],
-    }
-    counted = reader.read(tenant, sql.SPAN_COUNTS, parameters)
+    placed = "places" in parameters
+    counted = reader.read(tenant, sql.span_counts(placed=placed), parameters)
     counts = {raw(row["trace_id"]).hex(): integer(row["spans"]) for row in counted}
     parameters["spans"] = fair_share(counts.values(), total_max=SPANS_MAX)
-    rows = reader.read(tenant, sql.SPANS, parameters)
+    rows = reader.read(tenant, sql.spans(placed=placed), parameters)
     sources = read_sources(reader, tenant=tenant, numbers={integer(row["source"]) for row in rows})
     found: Mapping[str, FoundTrace] = {
         trace_id.hex(): FoundTrace(
@@ -108,6 +107,28 @@ def read_traces(reader: TelemetryReader, *, tenant: Tenant, trace_ids: Sequence[
         for trace_id, spans in ((key, list(group)) for key, group in groupby(rows, lambda row: raw(row["trace_id"])))
     }
     return [found[trace_id] for trace_id in dict.fromkeys(trace_ids) if trace_id in found]
+
+
+def _where(reader: TelemetryReader, *, tenant: Tenant, trace_ids: Sequence[str]) -> dict[str, Parameter] | None:
+    """Return the parameters that say where the spans of traces are, None when there are no such traces.
+
+    Traces of one answer may be far from each other: each is looked for in its own stretches of five minutes, which is
+    what rows are sorted by.
+    """
+    asked: dict[str, Parameter] = {"tenant": tenant, "trace_ids": ",".join(trace_ids)}
+    bounds = [
+        (raw(row["trace_id"]).hex(), integer(row["first_s"]), integer(row["last_s"]))
+        for row in reader.read(tenant, BOUNDS, asked)
+    ]
+    if not bounds:
+        return None
+    asked["first_ns"] = min(first_s for _, first_s, _ in bounds) * NS_PER_S
+    asked["last_ns"] = min(max(last_s for _, _, last_s in bounds) * NS_PER_S + NS_PER_S - 1, TIME_NS_MAX)
+    stretches = [(one, range(first_s // _STRETCH_S, last_s // _STRETCH_S + 1)) for one, first_s, last_s in bounds]
+    if sum(len(numbers) for _, numbers in stretches) <= _PLACES_MAX:
+        del asked["trace_ids"]
+        asked["places"] = ",".join(f"{number * _STRETCH_S}.{one}" for one, numbers in stretches for number in numbers)
+    return asked
 
 
 def fair_share(sizes: Collection[int], *, total_max: int) -> int:

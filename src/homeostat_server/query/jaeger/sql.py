@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from homeostat_server.query.search.sql import SOME_PLACES
 from homeostat_server.query.sql import SOME_TRACES, also, during
 from homeostat_server.query.traces.sql import SPAN_COLUMNS
 
@@ -16,19 +17,25 @@ LIMIT {rows:UInt32}
 """.strip()
 """Of all signals: the spans themselves would have to be read for who sent any, a hundred times as many rows."""
 
-SPAN_COUNTS: Final = f"""
+
+def span_counts(*, placed: bool) -> str:
+    """Return the question for how many spans some traces have; `placed` when their places are known."""
+    return f"""
 SELECT trace_id, count() AS spans
 FROM telemetry.spans
-WHERE {during()}
-    AND {SOME_TRACES}
+PREWHERE {during()}
+    AND {SOME_PLACES if placed else SOME_TRACES}
 GROUP BY trace_id
 """.strip()
 
-SPANS: Final = f"""
+
+def spans(*, placed: bool) -> str:
+    """Return the question for the first spans of some traces; `placed` when their places are known."""
+    return f"""
 SELECT trace_id, {SPAN_COLUMNS}
 FROM telemetry.spans
-WHERE {during()}
-    AND {SOME_TRACES}
+PREWHERE {during()}
+    AND {SOME_PLACES if placed else SOME_TRACES}
 ORDER BY trace_id, ts, span_id
 LIMIT {{spans:UInt32}} BY trace_id
 """.strip()

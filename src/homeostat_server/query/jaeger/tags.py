@@ -1,7 +1,7 @@
 """What a search of Jaeger's says by tags, as conditions on a span. It runs nothing.
 
 A tag is an attribute of the span, of its resource, of its scope or of one of its events, whatever type it was sent as,
-under its old or its new name; or one of the tags that a span of Jaeger has in the place of a member of OTLP's.
+under its old or its new name. Tags that a span of Jaeger has in the place of members of OTLP's are those members.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -34,10 +34,15 @@ def tag_conditions(tags: Collection[tuple[str, str]], binder: Binder) -> list[st
 
 
 def _alternatives(key: str, value: str, binder: Binder) -> Iterable[str]:
+    told = [*_DERIVED[key](value, binder)] if key in _DERIVED else []
+    if told:
+        # It is what the UI shows under this name, and a search for errors should not have to read all attributes.
+        yield from told
+        return
     for scope in _SCOPES:
         yield AttributeCondition(scope=scope, key=key, operator=Operator.EQUAL, value=value).sql(binder)
-    if key in _DERIVED:
-        yield from _DERIVED[key](value, binder)
+    if key == "event":
+        yield f"has(`events.name`, {binder.text(value)})"
 
 
 def _error(value: str, _: Binder) -> Iterable[str]:
@@ -65,6 +70,5 @@ _DERIVED: Final[Mapping[str, Callable[[str, Binder], Iterable[str]]]] = {
     "otel.status_code": _code,
     "otel.status_description": _text("status_message"),
     "w3c.tracestate": _text("trace_state"),
-    "event": lambda value, binder: (f"has(`events.name`, {binder.text(value)})",),
 }
 """What Jaeger's translation of OTLP makes tags of; the scope's name and version are attributes of the scope."""
