@@ -41,7 +41,7 @@ def look_lines(url: str, *, trace_id: str, duration_s: float) -> Iterator[str]:
     yield f"  its logs    curl '{url}/api/v1/logs?trace_id={trace_id}'"
     yield f"  map         curl '{url}/api/v1/service-map'"
     yield f"  what broke  curl '{url}/api/v1/error-correlation'"
-    yield f"  TraceQL     curl '{url}/api/v1/traceql?q=%7Bstatus%3Derror%7D'"
+    yield f"  TraceQL     curl '{url}/api/v1/traceql?query=%7Bstatus%3Derror%7D'"
     yield f"  metrics     curl '{url}/api/v1/metrics?service={STOCK.name}'"
     yield f"  the API     {url}/docs"
     yield ""
