@@ -5,9 +5,10 @@ import pytest
 from homeostat_server.query import sql as shared
 from homeostat_server.query.attributes import sql as attributes
 from homeostat_server.query.attributes.conditions import AttributeCondition, AttributeScope, Operator
+from homeostat_server.query.big_traces import sql as big_traces
 from homeostat_server.query.binding import Binder
-from homeostat_server.query.completion import sql as completion
 from homeostat_server.query.comparison import sql as comparison
+from homeostat_server.query.completion import sql as completion
 from homeostat_server.query.error_correlation import sql as error_correlation
 from homeostat_server.query.history import sql as history
 from homeostat_server.query.intrinsics import sql as intrinsics
@@ -75,6 +76,9 @@ STATEMENTS: dict[str, str] = {
         )
         for scope in AttributeScope
     },
+    "big_trace_version": big_traces.VERSION,
+    "big_trace_structure": big_traces.structure(after=False),
+    "big_trace_structure_after": big_traces.structure(after=True),
     "spans_size": completion.SIZE,
     "spans_sample_size": completion.SAMPLE_SIZE,
     "search_bounds": search.BOUNDS,
@@ -92,8 +96,10 @@ STATEMENTS: dict[str, str] = {
     "jaeger_operations": jaeger.operations(of_kind=False),
     "jaeger_operations_of_kind": jaeger.operations(of_kind=True),
     "jaeger_matches": JAEGER_SEARCH,
-    "jaeger_span_counts": jaeger.SPAN_COUNTS,
-    "jaeger_spans": jaeger.SPANS,
+    "jaeger_span_counts": jaeger.span_counts(placed=False),
+    "jaeger_span_counts_placed": jaeger.span_counts(placed=True),
+    "jaeger_spans": jaeger.spans(placed=False),
+    "jaeger_spans_placed": jaeger.spans(placed=True),
     "logs": logs.records([], after=False),
     "logs_filtered_after": logs.records(LOG_FILTER, after=True),
     "metrics": metrics.metrics([]),

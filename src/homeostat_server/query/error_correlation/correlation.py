@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.error_correlation import sql
 from homeostat_server.query.error_correlation.carrying import carried_by_processes, carried_by_spans
-from homeostat_server.query.error_correlation.factors import Carried, Excess, excess_of_factors, stratify
+from homeostat_server.query.error_correlation.factors import excess_of_factors, stratify
 from homeostat_server.query.error_correlation.harm import Flags, Harm, Requests, find_harm
 from homeostat_server.query.error_correlation.ranking import (
     Candidate,
+    Found,
     PlaceFigures,
     factor_candidates,
     figures_of_places,
@@ -119,11 +120,11 @@ def correlate(reader: TelemetryReader, *, tenant: Tenant, asked: Asked) -> Corre
     if asked.baseline is None:
         requests = _against_the_good(requests, harm)
     figures = figures_of_places(requests, harm)
-    total = float(figures.excess.sum())
+    total = figures.total
     causes: list[Candidate] = []
     tested = 0
     if total > 0:
-        places = _harmed_places(figures, total)
+        places = _harmed_places(figures)
         found = _factors(read, requests, harm, places)
         tested = sum(len(carried.factors) for carried, _ in found)
         plain = place_candidates(requests, harm, figures, places)
@@ -204,14 +205,16 @@ def _against_the_good(requests: Requests, harm: Harm) -> Requests:
     return replace(requests, is_baseline=is_good)
 
 
-def _harmed_places(figures: PlaceFigures, total: float) -> Integers:
-    order = np.argsort(-figures.excess, kind="stable")[:PLACES_MAX]
-    return order[figures.excess[order] >= PLACE_SHARE_MIN * total]
+def _harmed_places(figures: PlaceFigures) -> Integers:
+    """Return the places with the most harm beyond the usual, also where it may be chance: values may tell why."""
+    order = np.argsort(-figures.raw_excess, kind="stable")[:PLACES_MAX]
+    found: Integers = order[figures.raw_excess[order] >= PLACE_SHARE_MIN * figures.raw_excess.sum()]
+    return found
 
 
-def _factors(read: _Read, requests: Requests, harm: Harm, places: Integers) -> list[tuple[Carried, Excess]]:
+def _factors(read: _Read, requests: Requests, harm: Harm, places: Integers) -> Found:
     reading, share, asked = read.reading, read.share, read.asked
-    strata = stratify(requests, harm, places)
+    strata = stratify(requests, places)
     forest = requests.forest
     resources = read_resources(reading)
     of_processes = carried_by_processes(strata.spans, forest.source, resources)
@@ -219,7 +222,11 @@ def _factors(read: _Read, requests: Requests, harm: Harm, places: Integers) -> l
     rows = rows_of(read.table, forest, attributes)
     of_spans = carried_by_spans(requests, strata.spans, attributes, rows)
     longer = np.inf if asked.baseline is None else asked.window.duration_s / asked.baseline.duration_s
-    return [(each, excess_of_factors(requests, harm, strata, each, longer=longer)) for each in (of_processes, of_spans)]
+    layers = (harm.errors, harm.delays)
+    return [
+        (each, [excess_of_factors(requests, blame, strata, each, longer=longer) for blame in layers])
+        for each in (of_processes, of_spans)
+    ]
 
 
 def _carriers(requests: Requests, spans: Integers) -> Integers:

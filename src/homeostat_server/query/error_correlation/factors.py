@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from homeostat_server.query.error_correlation.harm import Harm, Requests
+from homeostat_server.query.error_correlation.harm import Requests
 from homeostat_server.query.error_correlation.statistics import Integers, Reals, stratified_deviation, summed
 
 PRIOR: Final = 10.0
@@ -66,17 +66,15 @@ class Excess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strata:
-    """Hold the spans of the harmed places with their stratum, and the sums of each stratum."""
+    """Hold the spans of the harmed places with their stratum, and how many of window and baseline each has."""
 
     spans: Integers
     of_span: Integers
     asked: Reals
-    harm: Reals
     before: Reals
-    harm_before: Reals
 
 
-def stratify(requests: Requests, harm: Harm, places: Integers) -> Strata:
+def stratify(requests: Requests, places: Integers) -> Strata:
     """Return the spans of some places by (place, kind of request)."""
     wanted = np.zeros(requests.places, dtype=bool)
     wanted[places] = True
@@ -87,18 +85,26 @@ def stratify(requests: Requests, harm: Harm, places: Integers) -> Strata:
     count = len(known)
     weight = requests.weight[trace]
     asked, before = requests.is_asked[trace], requests.is_baseline[trace]
-    blame = harm.blame[spans]
     return Strata(
         spans=spans,
         of_span=of_span,
         asked=summed(of_span, count, weight * asked),
-        harm=summed(of_span, count, blame * asked),
         before=summed(of_span, count, weight * before),
-        harm_before=summed(of_span, count, blame * before),
     )
 
 
-def excess_of_factors(requests: Requests, harm: Harm, strata: Strata, carried: Carried, *, longer: float) -> Excess:
+def _harm_of_strata(requests: Requests, blame: Reals, strata: Strata) -> tuple[Reals, Reals]:
+    """Return the blame of each stratum in the window and in the baseline."""
+    trace = requests.forest.trace[strata.spans]
+    count = len(strata.asked)
+    asked, before = (
+        summed(strata.of_span, count, blame[strata.spans] * which[trace])
+        for which in (requests.is_asked, requests.is_baseline)
+    )
+    return asked, before
+
+
+def excess_of_factors(requests: Requests, blame: Reals, strata: Strata, carried: Carried, *, longer: float) -> Excess:
     """Return how much harm goes with each factor.
 
     The others of a stratum are its spans without the factor. Where there are hardly any, because all carry it, the
@@ -106,7 +112,7 @@ def excess_of_factors(requests: Requests, harm: Harm, strata: Strata, carried: C
 
     Args:
         requests: the forest.
-        harm: the blame of its spans.
+        blame: of its spans, for errors or for time.
         strata: the spans of the harmed places.
         carried: which of them carry what.
         longer: how many times as long as the baseline the window is; infinite where loads cannot be compared.
@@ -120,22 +126,23 @@ def excess_of_factors(requests: Requests, harm: Harm, strata: Strata, carried: C
     weight = requests.weight[trace]
     spans = summed(pair, len(pairs), weight * requests.is_asked[trace])
     spans_before = summed(pair, len(pairs), weight * requests.is_baseline[trace])
-    blame = summed(pair, len(pairs), harm.blame[carried.span] * requests.is_asked[trace])
-    asked, all_harm, before = strata.asked[of], strata.harm[of], strata.before[of]
+    harm = summed(pair, len(pairs), blame[carried.span] * requests.is_asked[trace])
+    asked, before = strata.asked[of], strata.before[of]
+    all_harm, harm_before = (each[of] for each in _harm_of_strata(requests, blame, strata))
     with np.errstate(divide="ignore", invalid="ignore"):
         known = np.clip((spans_before / before) / (spans / asked), 0, 1)
-        rate_before = np.where(before > 0, strata.harm_before[of] / before, 0.0)
+        rate_before = np.where(before > 0, harm_before / before, 0.0)
         known = np.where((before > 0) & (spans > 0), known, 1.0)
         prior = known * np.where(asked > 0, all_harm / asked, 0.0) + (1 - known) * rate_before
     with np.errstate(divide="ignore", invalid="ignore"):
         more = np.minimum(spans - spans_before * longer, asked - before * longer)
         grown = np.where(before > 0, more / (before * longer), 0.0)
-    beyond = np.maximum(all_harm - blame - (asked - spans) * rate_before, 0)
-    rate = (all_harm - blame + PRIOR * prior) / (asked - spans + PRIOR)
+    beyond = np.maximum(all_harm - harm - (asked - spans) * rate_before, 0)
+    rate = (all_harm - harm + PRIOR * prior) / (asked - spans + PRIOR)
     groups = len(carried.factors)
     new = (1 - known) * before
     return Excess(
-        harm=summed(factor, groups, blame),
+        harm=summed(factor, groups, harm),
         expected=summed(factor, groups, spans * rate),
         spans=summed(factor, groups, spans),
         spans_before=summed(factor, groups, spans_before),
@@ -144,8 +151,8 @@ def excess_of_factors(requests: Requests, harm: Harm, strata: Strata, carried: C
             group=factor,
             groups=groups,
             inside=spans,
-            hits=blame,
+            hits=harm,
             outside=asked - spans + new,
-            other_hits=all_harm - blame + new * rate_before,
+            other_hits=all_harm - harm + new * rate_before,
         ),
     )

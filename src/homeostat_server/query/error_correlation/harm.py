@@ -77,7 +77,8 @@ class Harm:
     Attributes:
         is_failing: of each trace.
         is_slow: of each trace; a failing one is not.
-        blame: of each span.
+        errors: the blame of each span for errors.
+        delays: its blame for time.
         origin: of each span, whether an error began there, also one that did no harm in the end.
         repeats: of each span, how often its caller called its operation in this request, where one of these failed; 0
             where none did.
@@ -86,10 +87,16 @@ class Harm:
 
     is_failing: Flags
     is_slow: Flags
-    blame: Reals
+    errors: Reals
+    delays: Reals
     origin: Flags
     repeats: Integers
     slow_ns: Reals
+
+    @property
+    def blame(self) -> Reals:
+        """Return the blame of each span."""
+        return self.errors + self.delays
 
 
 def find_harm(requests: Requests, *, with_errors: bool, with_slowness: bool, slow_ns: int | None) -> Harm:
@@ -109,18 +116,24 @@ def find_harm(requests: Requests, *, with_errors: bool, with_slowness: bool, slo
     is_slow = (took_ns > limit_ns[requests.kind]) & ~is_failing & with_slowness
     is_failing &= with_errors
     origin = _origins(requests)
-    blame = np.zeros(len(origin))
+    errors, delays = np.zeros(len(origin)), np.zeros(len(origin))
     if with_slowness:
         counted = ~is_failing if slow_ns is None else is_slow
         scale_ns = limit_ns - middle_ns if slow_ns is None else None
         is_usual = requests.is_baseline & ~is_failing & ~is_slow
-        blame += _blame_of_time(requests, counted, is_usual=is_usual, scale_ns=scale_ns)
+        delays = _blame_of_time(requests, counted, is_usual=is_usual, scale_ns=scale_ns)
     if with_errors:
-        blame += _blame_of_errors(requests, is_failing, origin)
-        blame += _blame_of_handled(requests, is_failing, origin)
+        errors = _blame_of_errors(requests, is_failing, origin) + _blame_of_handled(requests, is_failing, origin)
     repeats = _repeats(requests)
-    blame = _laid_on_failed_attempts(requests, blame, repeats)
-    return Harm(is_failing=is_failing, is_slow=is_slow, blame=blame, origin=origin, repeats=repeats, slow_ns=limit_ns)
+    return Harm(
+        is_failing=is_failing,
+        is_slow=is_slow,
+        errors=_laid_on_failed_attempts(requests, errors, repeats),
+        delays=_laid_on_failed_attempts(requests, delays, repeats),
+        origin=origin,
+        repeats=repeats,
+        slow_ns=limit_ns,
+    )
 
 
 def _took_ns(requests: Requests) -> Reals:

@@ -5,6 +5,7 @@ share of all excess harm. More specific explanations come before the place in wh
 as much.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -42,6 +43,9 @@ SAME_DEVIATION: Final = 0.85
 PRECEDENCE: Final = ("service.version", "container.image.tag", "host.name", "k8s.node.name", "host.id")
 """Among values that go together the earlier key is named: versions are rolled out to instances, which run on hosts."""
 
+DEVIATION_MIN: Final = 3.0
+"""Standard deviations from which on a place has more errors, or more delay, than before."""
+
 CAUSES_MAX: Final = 50
 CANDIDATES_MAX: Final = 60
 
@@ -60,6 +64,7 @@ class Candidate:
         p_value: of its excess; q_value corrected for all that was tested.
         deviation: by how many standard deviations an attribute value's harm is beyond what is expected.
         burden: share of all excess harm that others had, where the value brought much more load than before.
+        shadow: share of its harm that a stronger value carries as well.
         factor, storm, convoy: what it is, by kind.
         same: values that go with it so that nobody can tell them apart.
         implied: values that it explains.
@@ -77,6 +82,7 @@ class Candidate:
     q_value: float
     deviation: float = 0.0
     burden: float = 0.0
+    shadow: float = 0.0
     factor: Factor | None = None
     storm: Storm | None = None
     convoy: Convoy | None = None
@@ -89,7 +95,7 @@ class Candidate:
         weight = WEIGHTS[self.kind]
         if self.kind == "attribute" and self.burden < BURDEN_MIN:
             weight = 1 + (weight - 1) * min(1.0, max(0.0, np.log2(max(self.lift, 1e-9))))
-        return (self.explained + BURDEN_WEIGHT * self.burden) * weight
+        return (self.explained * (1 - self.shadow) + BURDEN_WEIGHT * self.burden) * weight
 
     @property
     def lift(self) -> float:
@@ -99,17 +105,33 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceFigures:
-    """Hold the harm of each place, and what it would be at the rates of the baseline."""
+    """Hold the harm of each place.
+
+    Attributes:
+        harm: errors and delays, each where there are significantly more than at the rates of the baseline.
+        expected: what these would be at the rates of the baseline.
+        deviation: by how many standard deviations there are more, of errors or of delays.
+        raw_excess: all harm beyond the expected, significant or not, not negative.
+        spans: how many spans there are; spans_before in the baseline.
+    """
 
     harm: Reals
     expected: Reals
+    deviation: Reals
+    raw_excess: Reals
     spans: Reals
     spans_before: Reals
 
     @property
     def excess(self) -> Reals:
-        """Return the harm beyond what is expected, not negative."""
-        return np.maximum(self.harm - self.expected, 0)
+        """Return the significant harm beyond what is expected."""
+        return self.harm - self.expected
+
+    @property
+    def total(self) -> float:
+        """Return the harm that is to be explained: the significant one, all of it where none is."""
+        significant = float(self.excess.sum())
+        return significant if significant > 0 else float(self.raw_excess.sum())
 
 
 def figures_of_places(requests: Requests, harm: Harm) -> PlaceFigures:
@@ -119,79 +141,99 @@ def figures_of_places(requests: Requests, harm: Harm) -> PlaceFigures:
     count = requests.places
     spans = summed(requests.place, count, weight * asked)
     spans_before = summed(requests.place, count, weight * before)
-    harm_before = summed(requests.place, count, harm.blame * before)
-    rate = np.divide(harm_before, spans_before, out=np.zeros(count), where=spans_before > 0)
+    told, usual, raw, deviation = (np.zeros(count) for _ in range(4))
+    for blame in (harm.errors, harm.delays):
+        found = summed(requests.place, count, blame * asked)
+        rate = np.divide(
+            summed(requests.place, count, blame * before), spans_before, out=np.zeros(count), where=spans_before > 0
+        )
+        expected = spans * rate
+        # Of counts of rare things, and the baseline's rate is one, too. Less than one request is no deviation.
+        spread = np.sqrt(np.maximum(expected * (1 + spans / np.maximum(spans_before, 1)), 1.0))
+        deviations = (found - expected) / spread
+        is_more = deviations >= DEVIATION_MIN
+        told, usual = told + found * is_more, usual + expected * is_more
+        raw += np.maximum(found - expected, 0)
+        deviation = np.maximum(deviation, deviations)
     return PlaceFigures(
-        harm=summed(requests.place, count, harm.blame * asked),
-        expected=spans * rate,
-        spans=spans,
-        spans_before=spans_before,
+        harm=told, expected=usual, deviation=deviation, raw_excess=raw, spans=spans, spans_before=spans_before
     )
 
 
 def place_candidates(requests: Requests, harm: Harm, figures: PlaceFigures, places: Integers) -> list[Candidate]:
-    """Return places as causes."""
-    total = figures.excess.sum()
+    """Return places with significantly more harm as causes."""
     asked = requests.is_asked[requests.forest.trace] & (harm.blame > 0)
-    candidates = []
-    for place in places:
-        expected = figures.expected[place]
-        deviation = (figures.harm[place] - expected) / np.sqrt(max(expected, 1.0))
-        p_value = upper_tail(float(deviation))
-        candidates.append(
-            Candidate(
-                kind="operation",
-                place=int(place),
-                explained=float(figures.excess[place] / total),
-                mask=asked & (requests.place == place),
-                harm=float(figures.harm[place]),
-                expected=float(expected),
-                spans=float(figures.spans[place]),
-                spans_before=float(figures.spans_before[place]),
-                p_value=p_value,
-                q_value=p_value,
-            )
-        )
-    return candidates
-
-
-def factor_candidates(
-    requests: Requests, harm: Harm, total: float, found: list[tuple[Carried, Excess]]
-) -> list[Candidate]:
-    """Return attribute values as causes: those that go with more harm than chance gives."""
-    deviations = np.concatenate([excess.deviation for _, excess in found] or [np.empty(0)])
-    p_values = np.array([upper_tail(float(each)) for each in deviations])
+    p_values = np.array([upper_tail(float(each)) for each in figures.deviation[places]])
     q_values = adjusted(p_values)
+    return [
+        Candidate(
+            kind="operation",
+            place=int(place),
+            explained=float(figures.excess[place]) / figures.total,
+            mask=asked & (requests.place == place),
+            harm=float(figures.harm[place]),
+            expected=float(figures.expected[place]),
+            spans=float(figures.spans[place]),
+            spans_before=float(figures.spans_before[place]),
+            p_value=float(p_values[number]),
+            q_value=float(q_values[number]),
+        )
+        for number, place in enumerate(places)
+        if figures.excess[place] > 0
+    ]
+
+
+Found = list[tuple[Carried, list[Excess]]]
+"""What spans carry, and how errors and delays go with it."""
+
+
+def factor_candidates(requests: Requests, harm: Harm, total: float, found: Found) -> list[Candidate]:
+    """Return attribute values as causes: those that go with more errors, or more delay, than chance gives.
+
+    Errors and delays are tested apart: the many small delays of any system would hide a few errors.
+    """
     asked = requests.is_asked[requests.forest.trace] & (harm.blame > 0)
     candidates: list[Candidate] = []
-    at = 0
-    for carried, excess in found:
-        share = excess.excess / total
-        enough = np.flatnonzero((share >= EXPLAINS_MIN) & (q_values[at : at + len(share)] <= SIGNIFICANT))
-        for number in enough[np.argsort(-share[enough], kind="stable")[:CANDIDATES_MAX]]:
+    for carried, layers, q_values in _tested(found):
+        counts = np.where(q_values <= SIGNIFICANT, 1.0, 0.0)
+        share = np.sum([each.excess * count for each, count in zip(layers, counts, strict=True)], axis=0) / total
+        enough = np.flatnonzero(share >= EXPLAINS_MIN)
+        for number in enough[np.argsort(-share[enough], kind="stable")[:CANDIDATES_MAX]].tolist():
             mask = np.zeros(len(asked), dtype=bool)
             mask[carried.span[carried.factor == number]] = True
             mask &= asked
-            blame_by_place = summed(requests.place[mask], requests.places, harm.blame[mask])
+            told = [layer for layer, count in zip(layers, counts[:, number], strict=True) if count]
+            deviation = max(float(layer.deviation[number]) for layer in told)
+            burden = sum(float(each.burden[number]) for each in layers) / total
             candidates.append(
                 Candidate(
                     kind="attribute",
-                    place=int(blame_by_place.argmax()),
+                    place=int(summed(requests.place[mask], requests.places, harm.blame[mask]).argmax()),
                     explained=float(min(1.0, share[number])),
                     mask=mask,
-                    harm=float(excess.harm[number]),
-                    expected=float(max(0.0, excess.expected[number])),
-                    spans=float(excess.spans[number]),
-                    spans_before=float(excess.spans_before[number]),
-                    p_value=float(p_values[at + number]),
-                    q_value=float(q_values[at + number]),
-                    deviation=float(excess.deviation[number]),
-                    burden=float(min(max(0.0, 1 - share[number]), excess.burden[number] / total)),
+                    harm=sum(float(layer.harm[number]) for layer in told),
+                    expected=max(0.0, sum(float(layer.expected[number]) for layer in told)),
+                    spans=float(layers[0].spans[number]),
+                    spans_before=float(layers[0].spans_before[number]),
+                    p_value=upper_tail(deviation),
+                    q_value=float(q_values[:, number].min()),
+                    deviation=deviation,
+                    burden=min(max(0.0, 1 - float(share[number])), burden),
                     factor=carried.factors[number],
                 )
             )
-        at += len(share)
     return candidates
+
+
+def _tested(found: Found) -> Iterator[tuple[Carried, list[Excess], Reals]]:
+    """Yield what was found with the q-values of each layer, corrected for everything that was tested."""
+    deviations = [np.concatenate([layer.deviation for layer in layers]) for _, layers in found]
+    p_values = [np.array([upper_tail(float(each)) for each in group]) for group in deviations]
+    q_values = adjusted(np.concatenate(p_values or [np.empty(0)]))
+    at = 0
+    for (carried, layers), group in zip(found, p_values, strict=True):
+        yield carried, layers, q_values[at : at + len(group)].reshape(len(layers), -1)
+        at += len(group)
 
 
 def folded(candidates: list[Candidate], blame: Reals) -> list[Candidate]:
@@ -204,6 +246,7 @@ def folded(candidates: list[Candidate], blame: Reals) -> list[Candidate]:
     for candidate in sorted(candidates, key=lambda each: each.deviation, reverse=True):
         number = next((n for n, each in enumerate(kept) if _overlap(candidate, each, blame) >= IMPLIED_OVERLAP), None)
         if number is None:
+            candidate.shadow = max((_overlap(candidate, each, blame) for each in kept), default=0.0)
             kept.append(candidate)
             continue
         stronger, weaker = kept[number], candidate

@@ -113,9 +113,12 @@ def find_convoy(requests: Requests, took_ns: Reals, spans: Integers, group: Inte
     """
     asked = requests.is_asked[requests.forest.trace[spans]]
     met, met_before = _met(requests, spans[asked], group[asked]), _met(requests, spans[~asked], group[~asked])
-    if asked.sum() < CONVOY_SPANS_MIN:
+    # Beside the critical path nobody knows how much of the time was a wait.
+    told = np.flatnonzero(requests.forest.critical_paths.is_on[spans[asked]])
+    if len(told) < CONVOY_SPANS_MIN:
         return None
-    correlation = _within_slices(requests.forest.start_ns[spans[asked]], met, took_ns[spans[asked]])
+    at = spans[asked][told]
+    correlation = _within_slices(requests.forest.start_ns[at], met[told], took_ns[at])
     if correlation < CONVOY_CORRELATION_MIN:
         return None
     return Convoy(

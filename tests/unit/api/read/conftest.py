@@ -6,7 +6,9 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from homeostat_server.api.app import create_app
+from homeostat_server.api.compare import compare_router
 from homeostat_server.api.error_correlation import error_correlation_router
+from homeostat_server.api.history import history_router
 from homeostat_server.api.logs import logs_router
 from homeostat_server.api.metrics import metrics_router
 from homeostat_server.api.reading import Reading
@@ -70,6 +72,8 @@ def app(reading: Reading) -> FastAPI:
         logs_router,
         metrics_router,
         error_correlation_router,
+        compare_router,
+        history_router,
     )
     routers = [make(reading) for make in makers]
     return create_app(version="0", guard=lambda _: None, ingest=APIRouter(), routers=routers)

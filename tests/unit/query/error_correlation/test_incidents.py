@@ -9,8 +9,10 @@ from tests.incidents import investigate, rank
 from tests.telemetry_store import FilledStore, filled_store
 
 QUICK_SEED = 7
-EVALUATION_SEEDS = range(9_001, 9_011)
-"""Nothing was tuned to these: development used others, below a thousand."""
+EVALUATION_SEEDS = range(9_101, 9_111)
+"""Nothing was tuned to these: development used others, below a thousand. The first ten, from 9001 on, are used up: they
+gave 55 of 60 first and no more among the first three, and errors and delays have been tested apart since.
+"""
 
 FIRST_SHARE_MIN = 0.85
 THIRD_SHARE_MIN = 0.95
