@@ -22,6 +22,7 @@ class Said:
     kind: int = 1
     status: int = 0
     weight: float = 1.0
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True, eq=False)

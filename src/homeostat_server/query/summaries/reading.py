@@ -45,8 +45,26 @@ class _Slice:
         return {"first_trace": f"{self.first:032x}", "last_trace": f"{self.last:032x}"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Hold how a bucket of so many rows is cut into slices."""
+
+    rows: int
+    slice_spans: int
+
+    @property
+    def one_in(self) -> int:
+        return max(1, self.rows // SAMPLE_SPANS)
+
+
 def read_bucket(
-    reader: TelemetryReader, *, tenant: Tenant, bucket_s: int, rows: int, counted: Window | None = None
+    reader: TelemetryReader,
+    *,
+    tenant: Tenant,
+    bucket_s: int,
+    rows: int,
+    counted: Window | None = None,
+    slice_spans: int = SLICE_SPANS,
 ) -> pa.Table:
     """Return the summary of a bucket, a row a slice.
 
@@ -55,13 +73,14 @@ def read_bucket(
         tenant: whose they are.
         bucket_s: when it begins.
         rows: about how many spans it has.
-        counted: only spans in this window count.
+        counted: the part of the bucket of which the spans count; all of it without.
+        slice_spans: how many are read at once.
     """
     bucket = bucket_of(bucket_s)
     slices: Sequence[_Slice | None] = [None]
     left_out = 0
-    if rows > SLICE_SPANS:
-        slices, left_out = _slices(reader, tenant, bucket, rows)
+    if rows > slice_spans:
+        slices, left_out = _slices(reader, tenant, bucket, _Cut(rows, slice_spans))
     parts = []
     for number, part in enumerate(slices):
         table, missing = _whole_traces(reader, tenant, bucket, part)
@@ -107,15 +126,16 @@ def _elsewhere(crossing: Sequence[Row], bucket: Window) -> set[int]:
     return found
 
 
-def _slices(reader: TelemetryReader, tenant: Tenant, bucket: Window, rows: int) -> tuple[list[_Slice], int]:
+def _slices(reader: TelemetryReader, tenant: Tenant, bucket: Window, cut: _Cut) -> tuple[list[_Slice], int]:
     """Return ranges of traces with about as many spans each as are read at once, and how many are in none of them."""
     parameters: dict[str, Parameter] = {"tenant": tenant, **bucket.parameters()}
-    giants = reader.read(tenant, sql.GIANTS, {**parameters, "spans_max": SLICE_SPANS // 2})
+    giants = reader.read(tenant, sql.GIANTS, {**parameters, "spans_max": cut.slice_spans // 2})
     left_out = sum(integer(row["spans"]) for row in giants)
-    sample = reader.read(tenant, sql.SAMPLE, {**parameters, "one_in": max(1, rows // SAMPLE_SPANS)})
+    sample = reader.read(tenant, sql.SAMPLE, {**parameters, "one_in": cut.one_in})
     too_large = {_number(row) for row in giants}
     traces = [number for number in map(_number, sample) if number not in too_large]
-    step = max(1, SAMPLE_SPANS * SLICE_SPANS // (2 * rows))
+    # Half of a slice, as one trace more may fill the other half.
+    step = max(1, cut.slice_spans // (2 * cut.one_in))
     cuts = sorted({*traces[step::step], _LAST_TRACE})
     return list(_ranges(cuts, sorted(too_large))), left_out
 

@@ -61,13 +61,17 @@ def summarize(table: pa.Table, *, window: Window, left_out: int = 0) -> pa.Table
         peers=find_peers(forest, tuple(said.dictionary.to_pylist()), codes),
         counted=(forest.start_ns >= window.start_ns) & (forest.start_ns < window.end_ns),
     )
+    start_ns = table["start_ns"].to_numpy()
+    rows = np.count_nonzero((start_ns >= window.start_ns) & (start_ns < window.end_ns))
     columns: dict[str, Any] = {
         **_nodes(seen),
         **_edges(seen),
         **_work(seen),
         **_patterns(seen),
         **_clocks(seen),
-        **_counts(seen, left_out),
+        **_counts(seen),
+        "repeated": rows - np.count_nonzero(seen.counted),
+        "left_out": left_out,
     }
     return pa.table({name: pa.array([columns[name]], SCHEMA.field(name).type) for name in SCHEMA.names}, schema=SCHEMA)
 
@@ -182,7 +186,7 @@ def _clocks(seen: _Seen) -> Columns:
     }
 
 
-def _counts(seen: _Seen, left_out: int) -> Columns:
+def _counts(seen: _Seen) -> Columns:
     forest, counted = seen.forest, seen.counted
     paths = forest.critical_paths
     says_parent = counted & ((forest.parent != NOBODY) | forest.is_orphan | forest.is_cut)
@@ -193,9 +197,7 @@ def _counts(seen: _Seen, left_out: int) -> Columns:
         "spans": np.count_nonzero(counted),
         "child_spans": np.count_nonzero(says_parent),
         "child_spans_seen": np.count_nonzero(says_parent & ~forest.is_orphan),
-        "repeated": forest.repeated,
         "rings": np.count_nonzero(counted & forest.is_cut),
-        "left_out": left_out,
         "requests": forest.weight[is_request].sum(),
         "requests_ns": lasted[is_request].sum(),
         "background": forest.weight[is_background].sum(),

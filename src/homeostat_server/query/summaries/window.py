@@ -96,7 +96,9 @@ class Summaries:
 
     def _made(self, window: Window, bucket_s: int, state: State) -> pa.Table:
         if not _is_whole(bucket_s, window):
-            return read_bucket(self.reader, tenant=self.tenant, bucket_s=bucket_s, rows=state.rows, counted=window)
+            bucket = bucket_of(bucket_s)
+            part = Window(max(window.start_ns, bucket.start_ns), min(window.end_ns, bucket.end_ns))
+            return read_bucket(self.reader, tenant=self.tenant, bucket_s=bucket_s, rows=state.rows, counted=part)
         summary = self.kept.get(self.tenant, bucket_s, state)
         if summary is None:
             summary = read_bucket(self.reader, tenant=self.tenant, bucket_s=bucket_s, rows=state.rows)

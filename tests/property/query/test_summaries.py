@@ -1,0 +1,206 @@
+"""Service map, critical paths and figures equal a slow reference, however spans came and whatever was summed up."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from homeostat_server.model.tenant import Tenant
+from homeostat_server.query.bottlenecks.asking import BottlenecksRequest, bottlenecks
+from homeostat_server.query.rows import integer
+from homeostat_server.query.service_map.asking import MapRequest, service_map
+from homeostat_server.query.service_map.drawing import ServiceMap
+from homeostat_server.query.service_map.figures import Figures
+from homeostat_server.query.services.figures import list_services
+from homeostat_server.query.summaries import sql
+from homeostat_server.query.summaries.buckets import BUCKET_NS, bucket_of, starts
+from homeostat_server.query.summaries.form import stored_rows
+from homeostat_server.query.summaries.keeping import KeptSummaries, State
+from homeostat_server.query.summaries.reading import read_bucket
+from homeostat_server.query.summaries.window import Summaries
+from homeostat_server.query.window import Window
+from tests import otlp, slow_summaries
+from tests.slow_traces import Node, Said, trees
+from tests.telemetry_store import FilledStore
+
+SETTINGS = settings(
+    max_examples=12, phases=(Phase.explicit, Phase.generate), deadline=None, suppress_health_check=list(HealthCheck)
+)
+SECOND = 10**9
+BEGIN_NS = otlp.NOW_NS // BUCKET_NS * BUCKET_NS
+WHOLE = Window(BEGIN_NS - 2 * BUCKET_NS, BEGIN_NS + 4 * BUCKET_NS)
+WEIGHTS = {"": 1.0, "ot=th:8": 2.0, "ot=th:c": 4.0}
+ATTRIBUTES = st.sampled_from(
+    (
+        (),
+        (("messaging.system", "kafka"), ("messaging.destination.name", "orders")),
+        (("db.system", "redis"), ("server.address", "cache-1")),
+        (("db.system.name", "postgresql"), ("server.address", "db-1"), ("db.namespace", "shop")),
+        (("db.system.name", "mysql"), ("peer.service", "ledger-db")),
+        (("server.address", "api.example.com"),),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Hold spans and the requests that they come in."""
+
+    spans: list[Said]
+    batches: list[list[Said]]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Give traces that lie across buckets, with parents in any order, and now and then a span again."""
+    spans = {}
+    for _ in range(draw(st.integers(1, 30))):
+        trace, span = draw(st.integers(1, 4)), draw(st.integers(1, 9))
+        spans[trace, span] = Said(
+            trace=trace,
+            span=span,
+            parent=draw(st.integers(0, 10)),
+            start_ns=BEGIN_NS + draw(st.one_of(st.integers(-2, 2), st.integers(-550, 1_100))) * SECOND,
+            duration_ns=draw(st.sampled_from((0, 5, 3 * SECOND, 40 * SECOND, 400 * SECOND))),
+            service=draw(st.sampled_from(("shop", "till", "store"))),
+            name=draw(st.sampled_from(("read", "write"))),
+            kind=draw(st.integers(0, 5)),
+            status=draw(st.integers(0, 2)),
+            weight=list(WEIGHTS.values())[trace % len(WEIGHTS)],  # a trace is kept as a whole
+            attributes=draw(ATTRIBUTES),
+        )
+    every = [*spans.values(), *draw(st.lists(st.sampled_from(list(spans.values())), max_size=3))]
+    order = draw(st.permutations(every))
+    cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=3)))
+    parts = [order[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+    return World(spans=every, batches=[part for part in parts if part])
+
+
+def request(spans: Sequence[Said]) -> ExportTraceServiceRequest:
+    """Return spans as they would be sent."""
+    made = ExportTraceServiceRequest()
+    states = {weight: state for state, weight in WEIGHTS.items()}
+    for said in spans:
+        resource = Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value=said.service))])
+        span = otlp.span(
+            trace_id=said.trace.to_bytes(16),
+            span_id=said.span.to_bytes(8),
+            parent_span_id=said.parent.to_bytes(8) if said.parent else b"",
+            name=said.name,
+            kind=said.kind,
+            start_time_unix_nano=said.start_ns,
+            end_time_unix_nano=said.start_ns + said.duration_ns,
+            trace_state=states[said.weight],
+        )
+        del span.attributes[:]
+        for key, value in said.attributes:
+            span.attributes.append(KeyValue(key=key, value=AnyValue(string_value=value)))
+        span.status.code = said.status  # type: ignore[assignment] # numbers are enums on the wire
+        made.MergeFrom(otlp.traces(span, resource=resource))
+    return made
+
+
+def sum_up(filled: FilledStore, tenant: Tenant, version_ns: int, *, slice_spans: int) -> None:
+    """Store the summary of every bucket as it is now."""
+    for bucket_s in starts(WHOLE):
+        parameters = {"tenant": tenant, **bucket_of(bucket_s).parameters()}
+        for row in filled.store.read(tenant, sql.STATES, parameters):
+            state = State(integer(row["rows"]), integer(row["through"]))
+            made = read_bucket(filled.store, tenant=tenant, bucket_s=bucket_s, rows=state.rows, slice_spans=slice_spans)
+            rows = stored_rows(made, bucket_s=bucket_s, version_ns=version_ns, seen=state)
+            filled.store.insert_summaries(tenant, rows)
+
+
+def assert_figures(found: Figures, calls: slow_summaries.Calls, window: Window) -> None:
+    """Compare figures with those of a plain list of calls."""
+    assert found.calls == pytest.approx(calls.count)
+    assert found.errors == pytest.approx(calls.errors)
+    assert found.rate == pytest.approx(calls.count / window.duration_s)
+    for level, value in ((0.5, found.p50_ms), (0.95, found.p95_ms), (0.99, found.p99_ms)):
+        assert value == pytest.approx(calls.quantile_ms(level), rel=0.00501)
+
+
+def assert_map(found: ServiceMap, nodes: Sequence[Node], window: Window) -> None:
+    """Compare a map with the reference."""
+    edges = slow_summaries.edges(nodes, window)
+    assert {(tuple(edge.name.caller), tuple(edge.name.callee), edge.name.is_async) for edge in found.edges} == set(
+        edges
+    )
+    for edge in found.edges:
+        key = ((edge.name.caller.kind, edge.name.caller.name), (edge.name.callee.kind, edge.name.callee.name))
+        assert_figures(edge.figures, edges[*key, edge.name.is_async], window)
+    services = slow_summaries.services(nodes, window)
+    with_spans = {node.name.name for node in found.nodes if node.name.kind == "service" and node.figures.calls}
+    assert with_spans == set(services)
+    for node in found.nodes:
+        if node.name.kind == "service" and node.figures.calls:
+            assert_figures(node.figures, services[node.name.name], window)
+    counted = slow_summaries.counted(nodes, window)
+    with_parent = [node for node in counted if node.said.parent]
+    assert found.basis.spans == len(counted)
+    assert found.basis.child_spans == len(with_parent)
+    seen = sum(not node.is_orphan for node in with_parent)
+    assert found.basis.parents_seen == pytest.approx(seen / len(with_parent) if with_parent else 1.0)
+
+
+def assert_answers(summaries: Summaries, world: World, window: Window) -> None:
+    """Compare the map and the bottlenecks of a window with the reference."""
+    order = sorted(world.spans, key=lambda said: said.start_ns)
+    nodes = trees(order)
+    drawn = service_map(summaries, MapRequest(window=window))
+    assert isinstance(drawn, ServiceMap)
+    assert_map(drawn, nodes, window)
+    asked = BottlenecksRequest(window=window, other=None, service=None, limit=200)
+    times = slow_summaries.self_times(nodes, window)
+    ranked = bottlenecks(summaries, asked)
+    found = {(one.service, one.operation): one.now.self_ms * 1e6 for one in ranked.operations if one.now.self_ms}
+    assert found == pytest.approx({name: time for name, time in times.items() if time})
+    assert sum(found.values()) == pytest.approx(ranked.paths.total_ms * 1e6)
+
+
+@SETTINGS
+@given(world=worlds(), late=st.integers(0, 3), slice_spans=st.sampled_from((20, 1_000)), seed=st.integers(0, 99))
+def test_answers_are_the_same_however_spans_came(
+    filled: FilledStore, world: World, *, late: int, slice_spans: int, seed: int
+) -> None:
+    """Of spans in several requests in any order, across buckets, before and after some were summed up and more came."""
+    tenant = filled.new_tenant()
+    kept = KeptSummaries()
+    summaries = Summaries(filled.store, tenant, kept)
+    first, rest = world.batches[: len(world.batches) - late], world.batches[len(world.batches) - late :]
+    for number, batch in enumerate(first):
+        filled.insert(tenant, request(batch), received_ns=otlp.NOW_NS + number * SECOND)
+    sum_up(filled, tenant, 1, slice_spans=1_000)
+    for number, batch in enumerate(rest):
+        filled.insert(tenant, request(batch), received_ns=otlp.NOW_NS + (10 + number) * SECOND)
+    settled = World(spans=[said for batch in world.batches for said in batch], batches=[])
+    assert_answers(summaries, settled, WHOLE)
+    chosen = random.Random(seed)
+    begin = BEGIN_NS + chosen.randrange(-500, 900) * SECOND + chosen.randrange(3)
+    assert_answers(summaries, settled, Window(begin, begin + chosen.randrange(1, 900) * SECOND))
+    sum_up(filled, tenant, 2, slice_spans=slice_spans)
+    assert_answers(Summaries(filled.store, tenant, KeptSummaries()), settled, WHOLE)
+
+
+@SETTINGS
+@given(world=worlds())
+def test_figures_of_services_count_for_what_was_sampled(filled: FilledStore, world: World) -> None:
+    """Requests, errors and percentiles are those of a list in which each span stands as often as its weight says."""
+    tenant = filled.new_tenant()
+    once = list({(said.trace, said.span): said for said in world.spans}.values())
+    filled.insert(tenant, request(once))
+    calls = slow_summaries.services(trees(once), WHOLE)
+    page = list_services(filled.store, tenant=tenant, window=WHOLE, services_max=10)
+    assert {service.name for service in page.items} == set(calls)
+    for service in page.items:
+        of, figures = calls[service.name], service.figures
+        assert (figures.requests, figures.errors) == (round(of.count), round(of.errors))
+        assert figures.error_rate == pytest.approx(of.errors / of.count)
+        for level, value in ((0.5, figures.p50_ms), (0.95, figures.p95_ms), (0.99, figures.p99_ms)):
+            assert value == pytest.approx(of.quantile_ms(level), rel=0.00501)
