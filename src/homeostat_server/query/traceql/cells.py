@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.binding import Binder
@@ -10,16 +11,19 @@ from homeostat_server.query.sources import read_sources
 from homeostat_server.query.times import NS_PER_S
 from homeostat_server.query.traceql import sql
 from homeostat_server.query.traceql.checking import field_type
-from homeostat_server.query.traceql.columns import column
+from homeostat_server.query.traceql.columns import column, joined_column
 from homeostat_server.query.traceql.compiling import Compiler
-from homeostat_server.query.traceql.errors import TraceqlUnsupported
 from homeostat_server.query.traceql.names import Type
 from homeostat_server.query.traceql.planning import any_filter, narrow
 from homeostat_server.query.traceql.reading import asking_for
 from homeostat_server.query.traceql.results import Exemplar, TypedValue
+from homeostat_server.query.traceql.searching import spans_of
 from homeostat_server.query.traceql.steps import Steps
 from homeostat_server.query.traceql.tree import Metric, Pipeline
-from homeostat_server.store.ports import TelemetryReader
+from homeostat_server.store.ports import Parameter, TelemetryReader
+
+DECIDED_SPANS_MAX: Final = 50_000
+"""Spans that are found one by one before they are measured; their ids go back to the engine as a text of megabytes."""
 
 Labels = tuple[TypedValue, ...]
 
@@ -43,17 +47,16 @@ class CellsReader:
     """Read the cells of a metric."""
 
     def __init__(self, pipeline: Pipeline, metric: Metric, *, exemplars: bool) -> None:
-        """Say what is measured of which spans.
-
-        Raises:
-            TraceqlUnsupported: the engine cannot say which spans count.
-        """
+        """Say what is measured of which spans; where the engine cannot say which, they are found first."""
         self._metric = metric
         self._exemplars = exemplars
+        self._decided_by_spans: Pipeline | None = None
         self._binder = Binder()
         compiler = Compiler(self._binder)
         asked = self._asked(pipeline, compiler)
-        self._by = [column(part, f"label_{at}", compiler) for at, part in enumerate(metric.by)]
+        # Quantiles of several sources do not add up to that of all: there each value is one group of the engine's.
+        read_as = joined_column if metric.quantiles else column
+        self._by = [read_as(part, f"label_{at}", compiler) for at, part in enumerate(metric.by)]
         self._keys = {name: text for item in self._by for name, text in item.selected().items()}
         if any(item.from_source is not None for item in self._by):
             self._keys["span_source"] = "source"
@@ -71,11 +74,8 @@ class CellsReader:
     def _asked(self, pipeline: Pipeline, compiler: Compiler) -> sql.Asked:
         narrowing = narrow(pipeline, compiler)
         if not narrowing.exact or narrowing.rows is None:
-            raise TraceqlUnsupported(
-                f"{self._metric.function}() behind structure or divided spansets",
-                place=self._metric.place,
-                hint="Measure spans of one filter, of filters joined by && or ||, or behind a condition on counts.",
-            )
+            self._decided_by_spans = pipeline
+            return sql.Asked("1", of_trace=(sql.SOME_SPANS,))
         asked = asking_for(narrowing.rows)
         if narrowing.having is None:
             return asked
@@ -85,7 +85,18 @@ class CellsReader:
 
     def read(self, reader: TelemetryReader, tenant: Tenant, steps: Steps) -> list[Cell]:
         """Return the cells of each step, each combination of labels once."""
-        parameters = {"tenant": tenant, **steps.parameters(), **self._binder.parameters}
+        parameters: dict[str, Parameter] = {"tenant": tenant, **steps.parameters(), **self._binder.parameters}
+        if self._decided_by_spans is not None:
+            spans = spans_of(
+                reader,
+                tenant=tenant,
+                window=steps.window,
+                pipeline=self._decided_by_spans,
+                spans_max=DECIDED_SPANS_MAX,
+            )
+            if not spans:
+                return []
+            parameters["spans"] = ",".join(spans)
         table = reader.read_table(tenant, self.statement, parameters)
         is_told_by_source = "span_source" in self._keys
         numbers = set(table["span_source"].unique().to_pylist()) if is_told_by_source else set()

@@ -71,6 +71,11 @@ def column(expression: Expression, name: str, compiler: Compiler) -> Column:
     return Column(expression, name, compiler.value(expression), None)
 
 
+def joined_column(expression: Expression, name: str, compiler: Compiler) -> Column:
+    """Return how an expression is read when the engine has to group by its very value."""
+    return Column(expression, name, compiler.value(expression), None)
+
+
 def typed(kind: Type, value: object) -> TypedValue:
     """Return a value of a known type as the engine gives it."""
     if isinstance(value, bytes):

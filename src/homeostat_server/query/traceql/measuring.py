@@ -26,6 +26,9 @@ from homeostat_server.store.ports import TelemetryReader
 SERIES_MAX: Final = 1_000
 """More lines than anybody looks at; a label with as many values belongs into a search."""
 
+SAMPLES_MAX: Final = 500_000
+"""Of all series; some tens of megabytes."""
+
 EXEMPLARS_MAX: Final = 1_000
 
 Labels = tuple[TypedValue, ...]
@@ -110,6 +113,13 @@ class _Measuring:
                     value=f"more than {SERIES_MAX} series",
                     hint="Group by fields of fewer values, or ask for fewer spans.",
                 )
+        samples = len(lines) * self.steps.count
+        if samples > SAMPLES_MAX:
+            raise QueryLimit(
+                "measure by TraceQL",
+                value=f"{len(lines)} series of {self.steps.count} steps",
+                hint=f"At most {SAMPLES_MAX} samples: take longer steps or fewer labels.",
+            )
         share = -(-self.exemplars // len(lines)) if lines else 0
         return tuple(
             Series(

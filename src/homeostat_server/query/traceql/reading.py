@@ -192,6 +192,12 @@ class StoredRows:
         """Return how many spans of a trace there are, of which these rows are the first."""
         return int(self.table["matched"][rows[0]].as_py())
 
+    def ids(self, rows: Numbers) -> list[str]:
+        """Return the ids of spans, that of the trace first, as one hexadecimal text each."""
+        chosen = self.table.select(["trace_id", "span_id"]).take(pa.array(rows))
+        pairs = zip(chosen["trace_id"].to_pylist(), chosen["span_id"].to_pylist(), strict=True)
+        return [(trace_id + span_id).hex() for trace_id, span_id in pairs]
+
     def span(self, row: int) -> MatchedSpan:
         """Return one span."""
         table = self.table

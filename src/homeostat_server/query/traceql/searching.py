@@ -29,6 +29,7 @@ from homeostat_server.query.traceql.results import (
     ServiceCount,
 )
 from homeostat_server.query.traceql.spansets import evaluate
+from homeostat_server.query.traceql.structure import Numbers
 from homeostat_server.query.traceql.tree import Pipeline, Query
 from homeostat_server.query.traceql.window_parameters import stretch
 from homeostat_server.query.window import Window
@@ -86,6 +87,27 @@ def search(
     return asking.of_spans() if asking.is_of_spans else asking.of_traces()
 
 
+def spans_of(
+    reader: TelemetryReader, *, tenant: Tenant, window: Window, pipeline: Pipeline, spans_max: int
+) -> list[str]:
+    """Return the ids, of trace and span in one hexadecimal text, of all spans that a pipeline gives in a window.
+
+    Raises:
+        QueryLimit: there are more than may be, or too many traces would have to be looked at closely.
+    """
+    asking = _Asking(reader, tenant, window, pipeline, CANDIDATES_MAX, SPANS_MAX)
+    found: list[str] = []
+    for stored, rows in asking.rows():
+        found += stored.ids(rows)
+        if len(found) > spans_max:
+            raise QueryLimit(
+                "measure spans that structure decides about",
+                value=f"more than {spans_max} spans",
+                hint="Ask for a shorter window, or for less on each side.",
+            )
+    return found
+
+
 def _check(value: int, lowest: int, highest: int, name: str) -> None:
     if not lowest <= value <= highest:
         raise InvalidRequest(f"use {name}", value=value, hint=f"From {lowest} to {highest}.")
@@ -103,6 +125,7 @@ class _Asking:
         self._pipeline = pipeline
         self._limit = limit
         self._spans_max = spans_max
+        self._inspected = 0
         self._binder = Binder()
         self._compiler = Compiler(self._binder)
         self._narrowing = narrow(pipeline, self._compiler)
@@ -146,19 +169,17 @@ class _Asking:
         """Return traces of which all spans together decide."""
         found: dict[str, tuple[FoundSpanset, ...]] = {}
         chosen: list[Candidate] = []
-        inspected = 0
         for page in self._pages(chosen):
-            inspected += len(page)
-            if inspected > CANDIDATES_MAX:
-                raise QueryLimit(
-                    "search traces by TraceQL",
-                    value=f"more than {CANDIDATES_MAX} traces to look at closely",
-                    hint="Ask for a shorter window, or name a service on each side.",
-                )
             found |= self._evaluated(page)
             chosen += [candidate for candidate in page if candidate.trace_id in found]
         newest = sorted(chosen, key=lambda one: (one.newest_ns, one.trace_id), reverse=True)[: self._limit]
-        return FoundTraces(self._told(newest, found, self._bounds(newest)), inspected)
+        return FoundTraces(self._told(newest, found, self._bounds(newest)), self._inspected)
+
+    def rows(self) -> Iterator[tuple[StoredRows, Numbers]]:
+        """Yield, page by page, spans and the rows of those that the pipeline gives, over the whole window."""
+        for page in self._pages(()):
+            stored = self._read(page, self._bounds(page), spans_max=None)
+            yield stored, np.flatnonzero(evaluate(self._pipeline, stored.rows()).of_row >= 0)
 
     def _pages(self, chosen: Sized) -> Iterator[list[Candidate]]:
         """Yield candidates that were not seen before, newest first in ever larger slices, until enough are found."""
@@ -178,10 +199,20 @@ class _Asking:
                 fresh = [candidate for candidate in page if candidate.trace_id not in seen]
                 seen.update(candidate.trace_id for candidate in fresh)
                 if fresh:
+                    self._inspect(len(fresh))
                     yield fresh
                 if len(page) < rows:
                     break
                 after, rows = page[-1], min(4 * rows, CANDIDATES_PAGE_MAX)
+
+    def _inspect(self, traces: int) -> None:
+        self._inspected += traces
+        if self._inspected > CANDIDATES_MAX:
+            raise QueryLimit(
+                "search traces by TraceQL",
+                value=f"more than {CANDIDATES_MAX} traces to look at closely",
+                hint="Ask for a shorter window, or name a service on each side.",
+            )
 
     def _slices(self, found: Sized, *, growing: bool) -> Iterator[tuple[int, int]]:
         """Yield ever longer stretches, the newest first, until enough is found; growing ones all end as the window."""

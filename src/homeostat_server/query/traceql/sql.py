@@ -238,6 +238,15 @@ GROUP BY {", ".join(("step", *keys))}
 """.strip()
 
 
+SOME_SPANS: Final = """
+(trace_id, span_id) IN (
+        SELECT toFixedString(substring(id, 1, 16), 16), toFixedString(substring(id, 17, 8), 8)
+        FROM (SELECT unhex(arrayJoin(splitByChar(',', {spans:String}))) AS id)
+    )
+""".strip()
+"""The condition that a row is one of several spans, given as hexadecimal ids of trace and span with commas between."""
+
+
 def in_traces(asked: Asked, *, joins: Sequence[str], having: str) -> str:
     """Return the condition that a span's trace fulfils one over its spans."""
     inner = _where(asked, joins).replace("\n", "\n    ")
@@ -283,6 +292,7 @@ FROM (
     )
 )
 QUALIFY dense_rank() OVER (PARTITION BY selected, key ORDER BY of_all DESC, value, value_kind) <= {{values:UInt32}}
+LIMIT {{rows:UInt32}}
 """.strip()
 
 
@@ -292,5 +302,4 @@ SELECT {selected} AS selected, intDiv({START_NS} - {{origin_ns:Int64}}, {{step_n
     {columns}, sum(weight) AS weights
 {_where(asked, joins)}
 GROUP BY selected, step, {keys}
-LIMIT {{rows:UInt32}}
 """.strip()

@@ -10,7 +10,7 @@ FROM (
             AND toStartOfFiveMinutes(ts) BETWEEN toStartOfFiveMinutes(fromUnixTimestamp64Nano({first_ns:Int64}, 'UTC')) AND toStartOfFiveMinutes(fromUnixTimestamp64Nano({last_ns:Int64}, 'UTC'))
             AND (kind = 2)
         GROUP BY selected, step, item
-        LIMIT {rows:UInt32}
     )
 )
 QUALIFY dense_rank() OVER (PARTITION BY selected, key ORDER BY of_all DESC, value, value_kind) <= {values:UInt32}
+LIMIT {rows:UInt32}
