@@ -60,7 +60,10 @@ class DueBuckets:
         return len(self._due)
 
     def next_stretch(self) -> Stretch:
-        """Return what is new since the last look, and now and then a day of the past with it."""
+        """Return what is new since the last look.
+
+        What was received before and is stored only now is not in it: nobody looks while rows wait to be stored.
+        """
         return Stretch(self._looked_until_s - OVERLAP_S, 2**32 - 1)
 
     def next_past(self) -> Stretch | None:
