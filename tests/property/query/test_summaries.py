@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.bottlenecks.asking import BottlenecksRequest, bottlenecks
@@ -26,6 +23,7 @@ from homeostat_server.query.summaries.reading import read_bucket
 from homeostat_server.query.summaries.window import Summaries
 from homeostat_server.query.window import Window
 from tests import otlp, slow_summaries
+from tests.said_spans import WEIGHTS, request
 from tests.slow_traces import Node, Said, trees
 from tests.telemetry_store import FilledStore
 
@@ -35,7 +33,6 @@ SETTINGS = settings(
 SECOND = 10**9
 BEGIN_NS = otlp.NOW_NS // BUCKET_NS * BUCKET_NS
 WHOLE = Window(BEGIN_NS - 2 * BUCKET_NS, BEGIN_NS + 4 * BUCKET_NS)
-WEIGHTS = {"": 1.0, "ot=th:8": 2.0, "ot=th:c": 4.0}
 ATTRIBUTES = st.sampled_from(
     (
         (),
@@ -80,30 +77,6 @@ def worlds(draw: st.DrawFn) -> World:
     cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=3)))
     parts = [order[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(order)], strict=True)]
     return World(spans=every, batches=[part for part in parts if part])
-
-
-def request(spans: Sequence[Said]) -> ExportTraceServiceRequest:
-    """Return spans as they would be sent."""
-    made = ExportTraceServiceRequest()
-    states = {weight: state for state, weight in WEIGHTS.items()}
-    for said in spans:
-        resource = Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value=said.service))])
-        span = otlp.span(
-            trace_id=said.trace.to_bytes(16),
-            span_id=said.span.to_bytes(8),
-            parent_span_id=said.parent.to_bytes(8) if said.parent else b"",
-            name=said.name,
-            kind=said.kind,
-            start_time_unix_nano=said.start_ns,
-            end_time_unix_nano=said.start_ns + said.duration_ns,
-            trace_state=states[said.weight],
-        )
-        del span.attributes[:]
-        for key, value in said.attributes:
-            span.attributes.append(KeyValue(key=key, value=AnyValue(string_value=value)))
-        span.status.code = said.status  # type: ignore[assignment] # numbers are enums on the wire
-        made.MergeFrom(otlp.traces(span, resource=resource))
-    return made
 
 
 def sum_up(filled: FilledStore, tenant: Tenant, version_ns: int, *, slice_spans: int) -> None:
