@@ -19,6 +19,7 @@ from homeostat_server.query.comparison.sides import TRACES_MAX, TraceSet
 from homeostat_server.query.comparison.written import CONDITIONS_MAX, FORMS, parse_filter
 from homeostat_server.query.error_correlation.findings import Place
 from homeostat_server.query.search.filters import SpanFilter
+from homeostat_server.query.times import parse_time
 from homeostat_server.query.traces.lookup import parse_trace_id
 from homeostat_server.query.window import Window, parse_window
 from homeostat_server.store.ports import WatchedReader
@@ -103,10 +104,10 @@ class CompareQuery(BaseModel):
     def _left_window(self, right: Window) -> Window:
         if self.left_start is None and self.left_end is None:
             return right
-        end_ns = right.start_ns if self.left_end is None else parse_window(None, self.left_end, now_ns=0).end_ns
+        end_ns = right.start_ns if self.left_end is None else parse_time(self.left_end, name="left_end")
         if self.left_start is None:
             return Window(max(0, end_ns - (right.end_ns - right.start_ns)), end_ns)
-        return Window(parse_window(self.left_start, None, now_ns=2**62).start_ns, end_ns)
+        return Window(parse_time(self.left_start, name="left_start"), end_ns)
 
 
 class SideAnswer(Answer):

@@ -65,6 +65,18 @@ async def test_two_traces_are_compared_by_path(filled: FilledStore, tenant: Tena
     assert answer.left.trace_id == "01" * 16
 
 
+async def test_the_left_side_has_a_time_of_its_own(
+    filled: FilledStore, tenant: Tenant, client: httpx.AsyncClient
+) -> None:
+    """Both its ends may be given, on whichever side of the other one it lies."""
+    fill(filled, tenant, [trace(0, query_ms=20), trace(1, query_ms=20)])
+    second = 10**9
+    right = {"start": str(NOW_NS - second), "end": str(NOW_NS + second)}
+    left = {"left_start": str(NOW_NS + 5 * second), "left_end": str(NOW_NS + 9 * second)}
+    answer = await ask(client, **right, **left)
+    assert (answer.left.read, answer.right.read) == (0, 2)
+
+
 async def test_what_only_one_side_has_is_told(filled: FilledStore, tenant: Tenant, client: httpx.AsyncClient) -> None:
     """Its figures on the other side are null."""
     fill(filled, tenant, [trace(0, query_ms=20, calls=0), trace(1, query_ms=20)])
