@@ -87,6 +87,15 @@ class Settings:
     retention_ordinary_days: Annotated[int, Row("Days that ordinary telemetry is kept.", INTEGER, 1, 3650)] = 14
     retention_valued_days: Annotated[int, Row("Days that valued telemetry is kept.", INTEGER, 1, 3650)] = 30
 
+    retention_slow_share: Annotated[
+        float,
+        Row("Share of each operation's traces kept as valued for being slow.", NUMBER, 0, 1),
+    ] = 0.01
+    retention_traces_per_operation: Annotated[
+        int,
+        Row("Other traces of a day and operation kept as valued.", INTEGER, 1, 1_000_000),
+    ] = 200
+
     # Bounds of the read path and the engine
     query_timeout_s: Annotated[float, Row("Time of one query.", NUMBER, 0.1, 3600)] = 30.0
     query_rows_max: Annotated[int, Row("Rows of one query's result.", INTEGER, 1, 100_000_000)] = 500_000

@@ -46,6 +46,15 @@ class Upkeep:
         self._dropped = telemetry.counter(
             "homeostat_store_partitions_dropped_total", "Partitions dropped because their retention was over."
         )
+        self._expired = telemetry.counter(
+            "homeostat_retention_spans_total",
+            "Ordinary spans that were over their time: kept as valued, or dropped.",
+            labels=("outcome",),
+        )
+        self._days_lost = telemetry.counter(
+            "homeostat_retention_days_lost_total",
+            "Days of which no span was kept as valued because that could not be done.",
+        )
         process = psutil.Process()
         telemetry.observe(
             "homeostat_process_resident_memory_bytes",
@@ -93,10 +102,18 @@ class Upkeep:
                 self._dropped.inc(await asyncio.to_thread(self._store.drop_expired, now_s))
                 self._rounds_to_retention = RETENTION_EVERY
             self._rounds_to_retention -= 1
-            self._statistics = await asyncio.to_thread(self._store.statistics)
+            self._take(await asyncio.to_thread(self._store.statistics))
             await asyncio.to_thread(self._pages.unmap)
         except HomeostatError as error:
             _LOG.warning("upkeep failed and is tried again: %s", error)
         except Exception:
             # A border: without rounds the disk would fill up and nobody would hear of late rows.
             _LOG.exception("upkeep failed and is tried again")
+
+    def _take(self, statistics: StoreStatistics) -> None:
+        before, now = self._statistics.kept, statistics.kept
+        self._statistics = statistics
+        kept = now.kept - before.kept
+        self._expired.labels("kept").inc(kept)
+        self._expired.labels("dropped").inc(now.spans - before.spans - kept)
+        self._days_lost.inc(now.days_lost - before.days_lost)

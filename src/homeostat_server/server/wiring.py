@@ -54,6 +54,7 @@ from homeostat_server.model.tenant import DEFAULT_TENANT
 from homeostat_server.query.summaries.keeping import KeptSummaries
 from homeostat_server.rollups.rounds import Rollups
 from homeostat_server.runtime.allocator import keep_freed_memory
+from homeostat_server.runtime.arrow import keep_pandas_out
 from homeostat_server.runtime.clock import Clock, SystemClock
 from homeostat_server.runtime.data_folder import DataFolder
 from homeostat_server.runtime.knobs import Knobs
@@ -69,7 +70,7 @@ from homeostat_server.server.listening import STOP_GRACE_S, ASGIApplication, Grp
 from homeostat_server.server.logs import configure_logs
 from homeostat_server.server.upkeep import Upkeep
 from homeostat_server.store.measured import MeasuredStore
-from homeostat_server.store.ports import QueryLimits, RetentionDays, TelemetryStore
+from homeostat_server.store.ports import QueryLimits, RetentionDays, TelemetryStore, ValuedShare
 from homeostat_server.store.state.api_keys import ApiKeyRecords
 from homeostat_server.store.state.database import StateDatabase
 from homeostat_server.store.state.dsn import default_state_dsn
@@ -142,6 +143,7 @@ def serve(settings: Settings) -> int:
     """
     configure_logs(settings.log_level)
     keep_freed_memory()
+    keep_pandas_out()
     return uvloop.run(_serve(settings, began_s=time.monotonic()))
 
 
@@ -289,7 +291,11 @@ def _open_store(settings: Settings) -> TelemetryStore:
             memory_bytes_max=settings.query_memory_bytes_max,
         ),
         readers_max=settings.query_concurrency_max,
-        retention=RetentionDays(ordinary=settings.retention_ordinary_days, valued=settings.retention_valued_days),
+        retention=RetentionDays(
+            ordinary=settings.retention_ordinary_days,
+            valued=settings.retention_valued_days,
+            share=ValuedShare(slow=settings.retention_slow_share, traces=settings.retention_traces_per_operation),
+        ),
     )
 
 

@@ -32,11 +32,24 @@ class QueryLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValuedShare:
+    """Hold how much of a day's ordinary spans is kept as valued when they go; errors are all kept.
+
+    `slow` is a share (0 to 1) of the traces of each root operation, `traces` a number of those that are neither slow
+    nor have an error.
+    """
+
+    slow: float = 0.01
+    traces: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionDays:
-    """Hold how many days each class of rows is kept after the day of its receipt."""
+    """Hold how many days each class of rows is kept after the day of its receipt, and what becomes valued."""
 
     ordinary: int
     valued: int
+    share: ValuedShare = ValuedShare()
 
     @property
     def longest(self) -> int:
@@ -55,11 +68,24 @@ class TableSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSpans:
+    """Hold how many ordinary spans were over their time, and how many of them were kept as valued.
+
+    `days_lost` are days of which none were, because that could not be done.
+    """
+
+    spans: int = 0
+    kept: int = 0
+    days_lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStatistics:
-    """Hold what the engine says of itself."""
+    """Hold what the engine says of itself, and what retention has kept since the start."""
 
     memory_bytes: int
     tables: Sequence[TableSize]
+    kept: KeptSpans = KeptSpans()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +203,13 @@ class TelemetryStore(TelemetryReader, Protocol):
         ...
 
     def drop_expired(self, now_s: int) -> int:
-        """Drop the partitions whose retention is over at this Unix time and return how many there were."""
+        """Drop the partitions whose retention is over at this Unix time and return how many there were.
+
+        Of ordinary spans, traces with an error, slow ones and some of the others become valued before that; sums of
+        weights stay what they were. A crash at any point leaves either all rows of the day or the valued ones, or both
+        until it is called again. Spans are dropped without any of that rather than kept for ever: when the disk has no
+        room for the kept ones, or it failed three times.
+        """
         ...
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -7,7 +8,7 @@ from homeostat_server.exceptions import StoreUnavailable
 from homeostat_server.model.signal import Signal
 from homeostat_server.runtime.pages import LibraryPages
 from homeostat_server.server.upkeep import RETENTION_EVERY, Upkeep
-from homeostat_server.store.ports import StoreStatistics, TableSize
+from homeostat_server.store.ports import KeptSpans, StoreStatistics, TableSize
 from tests.pipelines import SimulatedPipeline
 from tests.waiting import until
 
@@ -52,6 +53,19 @@ async def test_a_round_drops_what_is_over_its_time(run: SimulatedPipeline, upkee
     await upkeep.round()
     assert run.store.retention_times_s == [run.clock.now_ns() // 10**9]
     assert dropped(run) == 4
+
+
+async def test_what_was_kept_is_counted(run: SimulatedPipeline, upkeep: Upkeep) -> None:
+    """The store tells sums since its start; what is new in each round is counted."""
+    for kept in (KeptSpans(spans=10, kept=4), KeptSpans(spans=10, kept=4), KeptSpans(spans=15, kept=5, days_lost=1)):
+        run.store.statistics_now = replace(STATISTICS, kept=kept)
+        await upkeep.round()
+    counted = {
+        outcome: run.telemetry.value("homeostat_retention_spans_total", outcome=outcome)
+        for outcome in ("kept", "dropped")
+    }
+    assert counted == {"kept": 5, "dropped": 10}
+    assert run.telemetry.value("homeostat_retention_days_lost_total") == 1
 
 
 async def test_retention_is_due_once_an_hour(run: SimulatedPipeline, upkeep: Upkeep) -> None:

@@ -4,6 +4,7 @@ Invariant: a row is visible only to sessions of its tenant and to the engine's o
 """
 
 import fcntl
+import shutil
 import threading
 from collections.abc import Callable, Mapping
 from itertools import chain
@@ -50,7 +51,7 @@ from homeostat_server.store.telemetry.inserts import DERIVED, ROWS, TABLES
 from homeostat_server.store.telemetry.layouts import MIGRATIONS
 from homeostat_server.store.telemetry.migrations import migrate
 from homeostat_server.store.telemetry.readers import ReaderPool
-from homeostat_server.store.telemetry.retention import apply_time_to_live, expired_partitions
+from homeostat_server.store.telemetry.retention import Forgetting, apply_time_to_live
 from homeostat_server.store.telemetry.session import Session
 from homeostat_server.store.telemetry.summaries import clear_incoming, insert_summaries, touched_buckets
 from homeostat_server.store.telemetry.tables import DATABASE
@@ -87,6 +88,9 @@ PATTERN_CHARACTERS: Final = frozenset("*?{}")
 
 FOLDER_CHARACTERS: Final = PATTERN_CHARACTERS | frozenset("&:\\")
 """In the path of a folder these end or divide it: the engine opens another one, or not its configuration."""
+
+KEEPER_MEMORY_BYTES_MIN: Final = 256 * 1024 * 1024
+"""Of the session that moves spans from class to class: it holds a million rows' traces, and a block of rows."""
 
 READER_THREADS_MAX: Final = 2
 """Of one query, so that one wide question does not take all cores from ingest."""
@@ -146,6 +150,12 @@ class EmbeddedStore:
         self._upkeep = self._open_writer()
         self._stopper = self._open_writer()
         self._asker = Asker(self._readers, stopper=self._stopper)
+        self._forgetting = Forgetting(
+            self._upkeep,
+            retention,
+            open_session=lambda: self._open_keeper(bounds),
+            free_bytes=lambda: shutil.disk_usage(folder).free,
+        )
         self._writers: dict[Signal, tuple[Session, ...]] = {}
         self._hands = Hands(threads=sum(count - 1 for count in WRITERS.values()))
         try:
@@ -173,6 +183,18 @@ class EmbeddedStore:
 
     def _open_writer(self, decoding: Mapping[str, str | int] | None = None) -> Session:
         return _open(self._folder, self._config, {**WRITER_SETTINGS, **ARROW_SETTINGS, **(decoding or {})})
+
+    def _open_keeper(self, bounds: EngineBounds) -> Session:
+        """Open the session that chooses a day's valued spans: what does not fit its memory is on disk meanwhile."""
+        memory_bytes = max(bounds.memory_bytes // 4, KEEPER_MEMORY_BYTES_MIN)
+        settings: dict[str, str | int] = {
+            "max_memory_usage": memory_bytes,
+            "max_bytes_before_external_group_by": memory_bytes // 4,
+            "max_bytes_before_external_sort": memory_bytes // 4,
+            "min_insert_block_size_bytes": memory_bytes // 16,
+            "max_block_size": 8192,
+        }
+        return _open(self._folder, self._config, {**WRITER_SETTINGS, **ARROW_SETTINGS, **settings})
 
     def _open_reader(self, tenant: str) -> Session:
         limits = self._limits
@@ -258,6 +280,7 @@ class EmbeddedStore:
             {},
         )
         return StoreStatistics(
+            kept=self._forgetting.kept,
             memory_bytes=_integer(memory[0]["value"]),
             tables=tuple(
                 TableSize(
@@ -272,10 +295,7 @@ class EmbeddedStore:
 
     def drop_expired(self, now_s: int) -> int:
         """Drop the partitions whose retention is over; see the port."""
-        expired = expired_partitions(self._upkeep, now_s, self._retention)
-        for partition in expired:
-            self._upkeep.shrink(partition.drop_statement())
-        return len(expired)
+        return self._forgetting.drop_expired(now_s)
 
     def close(self) -> None:
         """Let running calls end, then release the folder."""
