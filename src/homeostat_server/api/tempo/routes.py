@@ -1,6 +1,6 @@
 """The routes of Tempo's HTTP API. What is found and measured is decided in `query`."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
@@ -10,7 +10,7 @@ from starlette.responses import Response
 import homeostat
 from homeostat_server.api.lists import EXAMPLE_TRACE_ID
 from homeostat_server.api.reading import Reading
-from homeostat_server.api.tempo.answers import TempoRoute, json_response, wants_protobuf
+from homeostat_server.api.tempo.answers import PROTOBUF, TempoRoute, json_response, wants_protobuf
 from homeostat_server.api.tempo.completion import add_completion
 from homeostat_server.api.tempo.metrics import add_metrics
 from homeostat_server.api.tempo.parameters import TimesParameters, trace_id_of_text
@@ -30,6 +30,16 @@ from homeostat_server.model.identity import Principal
 TEMPO_VERSION: Final = "2.9.0"
 """The version of Tempo whose API this is; Grafana asks it to know what it may ask for."""
 
+TRACE_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The trace: `tempopb.Trace`, in the second version `tempopb.TraceByIDResponse`",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            PROTOBUF: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
 TraceId = Annotated[str, Path(description="Up to 32 hexadecimal digits", examples=[EXAMPLE_TRACE_ID])]
 
 
@@ -47,7 +57,12 @@ def tempo_router(reading: Reading) -> APIRouter:
 def _add_status(router: APIRouter, reading: Reading) -> None:
     caller = Depends(reading.caller)
 
-    @router.get("/tempo/api/echo", summary="Say that questions are answered", response_class=Response)
+    @router.get(
+        "/tempo/api/echo",
+        summary="Say that questions are answered",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string", "example": "echo"}}}}},
+    )
     async def echo(_principal: Annotated[Principal, caller]) -> Response:
         return Response("echo", media_type="text/plain; charset=utf-8")
 
@@ -60,7 +75,7 @@ def _add_status(router: APIRouter, reading: Reading) -> None:
 def _add_traces(router: APIRouter, reading: Reading) -> None:
     caller = Depends(reading.caller)
 
-    @router.get("/tempo/api/traces/{trace_id}", summary="Give one trace as Tempo does")
+    @router.get("/tempo/api/traces/{trace_id}", summary="Give one trace as Tempo does", responses=TRACE_RESPONSES)
     async def first(
         request: Request,
         principal: Annotated[Principal, caller],
@@ -70,7 +85,11 @@ def _add_traces(router: APIRouter, reading: Reading) -> None:
         form = V1_PROTOBUF if wants_protobuf(request) else V1_JSON
         return await _trace(reading, request, principal, trace_id=trace_id, asked=asked, form=form)
 
-    @router.get("/tempo/api/v2/traces/{trace_id}", summary="Give one trace as Tempo does in its second version")
+    @router.get(
+        "/tempo/api/v2/traces/{trace_id}",
+        summary="Give one trace as Tempo does in its second version",
+        responses=TRACE_RESPONSES,
+    )
     async def second(
         request: Request,
         principal: Annotated[Principal, caller],
