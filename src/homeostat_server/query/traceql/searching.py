@@ -32,7 +32,7 @@ from homeostat_server.query.traceql.spansets import evaluate
 from homeostat_server.query.traceql.structure import Numbers
 from homeostat_server.query.traceql.tree import Pipeline, Query
 from homeostat_server.query.traceql.window_parameters import stretch
-from homeostat_server.query.window import Window
+from homeostat_server.query.window import SPAN_NS_MAX, Window
 from homeostat_server.store.ports import Parameter, Row, TelemetryReader
 
 TRACES_MAX: Final = 1_000
@@ -45,7 +45,8 @@ FIRST_SLICE_S: Final = 30
 SLICE_GROWTH_MIN: Final = 4
 SLICE_GROWTH_MAX: Final = 120
 """A statement costs some 15 ms whatever it reads. What is frequent is found in half a minute, and what was found there
-says how long the next slice has to be; where nothing was, it is the next hour in one go."""
+says how long the next slice has to be; where nothing was, it is the next hour in one go, or the rest of the window when
+an index knows where to look."""
 
 Bounds = Mapping[str, tuple[int, int]]
 """First and last nanosecond in which a span of a trace may start, by the trace's id."""
@@ -136,6 +137,11 @@ class _Asking:
         """Say whether each span decides for itself, and nothing but spans is told."""
         return self._rows_reader.is_plain
 
+    @property
+    def _is_indexed(self) -> bool:
+        rows = self._narrowing.rows
+        return rows is not None and rows.prune is not None
+
     def of_spans(self) -> FoundTraces:
         """Return traces where each span decides for itself: every slice of time is looked at once."""
         statement = self._rows_reader.found_statement(self._spans_max)
@@ -224,6 +230,8 @@ class _Asking:
             if first_ns <= window.start_ns:
                 return
             last_ns = window.last_ns if growing else first_ns - 1
+            if not found and self._is_indexed:
+                span_ns = SPAN_NS_MAX
             wanted = 2 * self._limit // len(found) if found else SLICE_GROWTH_MAX
             span_ns *= min(max(wanted, SLICE_GROWTH_MIN), SLICE_GROWTH_MAX)
 
