@@ -94,7 +94,7 @@ def costs(spans: Sequence[Seen]) -> Costs:
     return costs_of(Forest.of(table_of(spans)))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(worlds())
 def test_paths_are_those_of_a_walk_to_the_root(world: list[Seen]) -> None:
     """Calls, errors, presence and durations equal those of a plain list of spans."""
@@ -109,7 +109,7 @@ def test_paths_are_those_of_a_walk_to_the_root(world: list[Seen]) -> None:
         assert (found.only_span[number] >= 0) == (len(spans) == 1)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(left=worlds(), right=worlds())
 def test_contributions_add_up_to_the_difference_of_the_durations(left: list[Seen], right: list[Seen]) -> None:
     """Each moment of a request is on one path, so nothing of the difference is left over or told twice."""
@@ -122,6 +122,7 @@ def test_contributions_add_up_to_the_difference_of_the_durations(left: list[Seen
     assert contributions == sorted(contributions, reverse=True)
 
 
+@settings(deadline=None)
 @given(worlds())
 def test_a_side_does_not_differ_from_itself(world: list[Seen]) -> None:
     """Every path is on both sides and contributes nothing."""

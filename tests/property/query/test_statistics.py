@@ -27,6 +27,7 @@ def exact_tail(hits: int, misses: int, other_hits: int, other_misses: int) -> Fr
     return Fraction(sum(tables), every)
 
 
+@settings(deadline=None)
 @given(hits=COUNTS, misses=COUNTS, other_hits=COUNTS, other_misses=COUNTS)
 def test_fishers_test_is_the_sum_over_all_tables_as_extreme(
     hits: int, misses: int, other_hits: int, other_misses: int
@@ -49,6 +50,7 @@ def test_fishers_test_takes_counts_of_a_large_system() -> None:
     assert fisher_exact(hits=0, misses=10**6, other_hits=0, other_misses=10**6) == 1
 
 
+@settings(deadline=None)
 @given(P_VALUES)
 def test_corrected_values_are_those_of_the_slow_definition(p_values: list[float]) -> None:
     """Each is the smallest m·p/k over all that are not smaller, at most one."""
@@ -60,6 +62,7 @@ def test_corrected_values_are_those_of_the_slow_definition(p_values: list[float]
         assert corrected == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(P_VALUES)
 def test_corrected_values_keep_the_order_and_are_never_smaller(p_values: list[float]) -> None:
     """A test that was stronger stays stronger."""
@@ -72,6 +75,7 @@ def test_corrected_values_keep_the_order_and_are_never_smaller(p_values: list[fl
 STRATUM = st.tuples(st.integers(0, 3), COUNTS, COUNTS, COUNTS, COUNTS)
 
 
+@settings(deadline=None)
 @given(st.lists(STRATUM, min_size=1, max_size=12))
 def test_the_stratified_test_adds_up_tables_of_two_by_two(strata: list[tuple[int, int, int, int, int]]) -> None:
     """By the textbook: surplus over expectation, by the root of the hypergeometric variances, a group at a time."""
@@ -106,7 +110,7 @@ def test_the_upper_tail_is_that_of_the_normal_distribution() -> None:
 VALUES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(1, 4)), min_size=0, max_size=30)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     values=VALUES, zeros=st.lists(st.integers(0, 5), min_size=4, max_size=4), level=st.sampled_from([0.05, 0.5, 0.95])
 )
@@ -125,6 +129,6 @@ def test_grouped_quantiles_are_those_of_lists(
         totals=np.array([float(len(lists[group])) for group in range(4)]),
         level=level,
     )
-    for group, members in lists.items():
-        at = next((n for n in range(len(members)) if n + 1 >= level * len(members) * (1 - 1e-12)), None)
-        assert found[group] == (0 if at is None else sorted(members)[at])
+    for group, ordered in lists.items():
+        at = next((n for n in range(len(ordered)) if n + 1 >= level * len(ordered) * (1 - 1e-12)), None)
+        assert found[group] == (0 if at is None else sorted(ordered)[at])

@@ -5,7 +5,7 @@ weighs by its delay, at most one, and is laid on the spans whose own time on the
 requests usually spend there; a delay that turns a usual request into a slow one weighs one. What repeated calls cost is
 laid on the attempts that failed. An error that did not reach the root did little harm, but it tells.
 
-Invariant: the blame of a request's spans adds up to its weight when it fails, and never to more.
+Invariant: the blame of a request's spans adds up to its weight when it fails, else to no more than that and a fifth.
 """
 
 from dataclasses import dataclass
