@@ -79,11 +79,11 @@ def keep_valued(engine: Session, day: Day, share: ValuedShare) -> KeptSpans:
         for first, last in _slices(engine, day):
             engine.execute(_copy(day, first=first, last=last))
         engine.execute(_what_is_kept_already(day))
+        of = _count(engine, f"{DATABASE}.spans", day.condition(ORDINARY))
         kept = _count(engine, f"{WORKSHOP}.spans")
         if kept:
             source = f"{WORKSHOP}.spans"
             engine.execute(f"ALTER TABLE {DATABASE}.spans REPLACE PARTITION ({day.number}, 'valued') FROM {source}")
-        of = _count(engine, f"{DATABASE}.spans", day.condition(ORDINARY))
     finally:
         _clear(engine)
     _LOG.info("of %s spans received on %s, %s are kept for longer", of, day.number, kept)
