@@ -138,7 +138,7 @@ def _two_traces(subjects: Subjects) -> Asked:
 def _two_hours(subjects: Subjects) -> Asked:
     left, right, service = subjects.hours(), subjects.hours(), subjects.service()
     moments = {**right.parameters(), "left_start": str(left.start_ns), "left_end": str(left.end_ns)}
-    condition = f"service.name={service}"
+    condition = f"resource.service.name={service}"
     return Asked("/api/v1/compare", {**moments, "left": condition, "right": condition})
 
 
