@@ -152,12 +152,15 @@ def test_answers_are_the_same_however_spans_came(
     sum_up(filled, tenant, 1, slice_spans=1_000)
     for number, batch in enumerate(rest):
         filled.insert(tenant, request(batch), received_ns=otlp.NOW_NS + (10 + number) * SECOND)
+    if rest:
+        # What comes late into one bucket may be the parent of spans in another, of which the summary cannot tell.
+        sum_up(filled, tenant, 2, slice_spans=1_000)
     settled = World(spans=[said for batch in world.batches for said in batch], batches=[])
     assert_answers(summaries, settled, WHOLE)
     chosen = random.Random(seed)
     begin = BEGIN_NS + chosen.randrange(-500, 900) * SECOND + chosen.randrange(3)
     assert_answers(summaries, settled, Window(begin, begin + chosen.randrange(1, 900) * SECOND))
-    sum_up(filled, tenant, 2, slice_spans=slice_spans)
+    sum_up(filled, tenant, 3, slice_spans=slice_spans)
     assert_answers(Summaries(filled.store, tenant, KeptSummaries()), settled, WHOLE)
 
 
