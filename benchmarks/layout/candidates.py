@@ -107,7 +107,7 @@ def _candidate(
 
 
 def _changed(column: Column, types: Mapping[str, str], codecs: Mapping[str, str]) -> Column:
-    return Column(column.name, types.get(column.name, column.type), codecs.get(column.name, column.codec))
+    return replace(column, type=types.get(column.name, column.type), codec=codecs.get(column.name, column.codec))
 
 
 def _without(name: str) -> tuple[Index, ...]:

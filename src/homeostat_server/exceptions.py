@@ -216,7 +216,6 @@ class QueryCancelled(HomeostatError):
 
     code = "cancelled"
     status = 503
-    retryable = True
 
 
 class SegmentRejected(HomeostatError):

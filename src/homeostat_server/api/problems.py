@@ -36,7 +36,7 @@ _GRPC_CODES: Final[Mapping[str, grpc.StatusCode]] = {
     "spool_unavailable": grpc.StatusCode.UNAVAILABLE,
     "store_unavailable": grpc.StatusCode.UNAVAILABLE,
     "state_unavailable": grpc.StatusCode.UNAVAILABLE,
-    "cancelled": grpc.StatusCode.CANCELLED,
+    "cancelled": grpc.StatusCode.UNAVAILABLE,
 }
 """By error code; what is not here is INTERNAL. An OTLP client retries UNAVAILABLE, and RESOURCE_EXHAUSTED only when it
 carries a RetryInfo, which a `CapacityError` always does and a body that is too large never."""

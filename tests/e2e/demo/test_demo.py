@@ -102,7 +102,7 @@ def test_a_demo_with_a_duration_shows_everything_and_proves_it(tmp_path: Path) -
         demo.wait_for("It stops by itself")
         children = demo.children()
         urls = re.findall(r"curl '([^']+)'", demo.said())
-        assert len(urls) == 6
+        assert len(urls) == 9
         assert {url: httpx.get(url, trust_env=False).status_code for url in urls} == dict.fromkeys(urls, 200)
         assert demo.exit_code() == 0, demo.said()
     assert "Everything is there." in demo.said()
