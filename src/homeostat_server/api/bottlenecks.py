@@ -132,7 +132,7 @@ def bottlenecks_router(reading: Reading, kept: KeptSummaries) -> APIRouter:
         return await reading.answer(
             "bottlenecks",
             request,
-            lambda reader: _answer(reader, Summaries(reader, tenant, kept), query, now_ns=now_ns),
+            lambda reader: _answer(reader, Summaries(reader, tenant, kept, now_ns), query, now_ns=now_ns),
         )
 
     return router

@@ -131,7 +131,7 @@ def service_map_router(reading: Reading, kept: KeptSummaries) -> APIRouter:
         return await reading.answer(
             "service_map",
             request,
-            lambda reader: _answer(reader, Summaries(reader, tenant, kept), query, now_ns=now_ns),
+            lambda reader: _answer(reader, Summaries(reader, tenant, kept, now_ns), query, now_ns=now_ns),
         )
 
     return router

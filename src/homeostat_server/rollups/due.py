@@ -11,10 +11,8 @@ from typing import Final
 
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.summaries.buckets import BUCKET_S
+from homeostat_server.query.summaries.freshness import LATENESS_S
 from homeostat_server.store.ports import TouchedBucket
-
-LATENESS_S: Final = 120
-"""How long after its end a bucket is summed up: most spans are there by then, and later ones cost a second time."""
 
 AGAIN_S: Final = 300
 """How long a bucket that was summed up waits for more late spans before it is done again."""
@@ -75,27 +73,48 @@ class DueBuckets:
         self._past.appendleft(stretch)
 
     def found(self, touched: Iterable[TouchedBucket], *, now_s: int, is_past: bool = False) -> None:
-        """Take note of buckets that spans went into."""
+        """Take note of buckets that spans went into, and of those beside them, whose summaries depend on them."""
         for bucket in touched:
             if not is_past:
                 # Not the time of the look: rows may be stored long after they were received.
                 self._looked_until_s = max(self._looked_until_s, bucket.received_s)
-            if bucket.bucket_s < now_s + AHEAD_S and len(self._due) < KNOWN_MAX:
-                self._due.setdefault(Due(bucket.bucket_s, bucket.tenant), 0)
+            if bucket.bucket_s >= now_s + AHEAD_S:
+                continue
+            own = Due(bucket.bucket_s, bucket.tenant)
+            if is_past:
+                # It may be known to wait, as the one before another; those beside it are found by themselves.
+                self._due.pop(own, None)
+            else:
+                self._note(Due(own.bucket_s - BUCKET_S, own.tenant), not_before_s=_closed_s(own.bucket_s))
+                self._note(Due(own.bucket_s + BUCKET_S, own.tenant))
+            self._note(own)
+
+    def _note(self, due: Due, *, not_before_s: int = 0) -> None:
+        if due.bucket_s >= 0 and len(self._due) < KNOWN_MAX:
+            self._due.setdefault(due, not_before_s)
 
     def take(self, *, now_s: int) -> Due | None:
-        """Return the newest bucket that is closed and whose time has come, None when there is none."""
+        """Return the newest bucket that is closed and whose time has come, None when there is none.
+
+        Its traces may go on in the next one: it comes once more when that is closed too.
+        """
         ready = [
-            due
-            for due, not_before_s in self._due.items()
-            if due.bucket_s + BUCKET_S + LATENESS_S <= now_s and not_before_s <= now_s
+            due for due, not_before_s in self._due.items() if _closed_s(due.bucket_s) <= now_s and not_before_s <= now_s
         ]
         if not ready:
             return None
         newest = max(ready)
-        del self._due[newest]
+        next_closed_s = _closed_s(newest.bucket_s + BUCKET_S)
+        if next_closed_s > now_s:
+            self._due[newest] = next_closed_s
+        else:
+            del self._due[newest]
         return newest
 
     def postpone(self, due: Due, *, until_s: int) -> None:
         """Take a bucket again later."""
         self._due[due] = until_s
+
+
+def _closed_s(bucket_s: int) -> int:
+    return bucket_s + BUCKET_S + LATENESS_S

@@ -17,6 +17,7 @@ from homeostat_server.query.rows import integer
 from homeostat_server.query.summaries import sql
 from homeostat_server.query.summaries.buckets import bucket_of
 from homeostat_server.query.summaries.form import FORM, stored_rows
+from homeostat_server.query.summaries.freshness import LATENESS_S, Found, found_buckets
 from homeostat_server.query.summaries.keeping import State
 from homeostat_server.query.summaries.reading import read_bucket
 from homeostat_server.query.times import NS_PER_S
@@ -150,32 +151,36 @@ class Rollups:
         """Sum up a bucket unless nothing came since it was; return the outcome."""
         began_s = self._clock.monotonic_s()
         try:
-            state, known, version_ns = self._states(due)
-            if state is None or (known is not None and known.covers(state)):
+            found, known, version_ns = self._states(due)
+            if found is None or (known is not None and known.covers(found.state)):
                 return "fresh"
             if version_ns and version_ns // NS_PER_S + AGAIN_S > self._now_s():
                 self._due.postpone(due, until_s=version_ns // NS_PER_S + AGAIN_S)
                 return "postponed"
-            summary = read_bucket(self._store, tenant=due.tenant, bucket_s=due.bucket_s, rows=state.rows)
-            self._write(due, state, summary)
+            summary = read_bucket(self._store, tenant=due.tenant, bucket_s=due.bucket_s, rows=found.rows)
+            self._write(due, found.state, summary)
         except HomeostatError as error:
             _LOG.warning("spans of five minutes were not summed up and are tried again: %s", error)
             self._due.postpone(due, until_s=self._now_s() + RETRY_S)
             return "failed"
-        self._spans.inc(state.rows)
+        self._spans.inc(found.rows)
         self._seconds.observe(self._clock.monotonic_s() - began_s)
         return "summed"
 
-    def _states(self, due: Due) -> tuple[State | None, State | None, int]:
+    def _states(self, due: Due) -> tuple[Found | None, State | None, int]:
         """Return what there is of a bucket, what its newest summary has seen, and when that was made."""
-        bucket = bucket_of(due.bucket_s)
-        found = self._store.read(due.tenant, sql.STATES, {"tenant": due.tenant, **bucket.parameters()})
+        found = found_buckets(
+            self._store,
+            tenant=due.tenant,
+            window=bucket_of(due.bucket_s),
+            now_s=self._now_s(),
+            after_s=LATENESS_S,
+        ).get(due.bucket_s)
         asked: dict[str, Parameter] = {"tenant": due.tenant, "bucket_s": due.bucket_s, "form": FORM}
         known = self._store.read(due.tenant, sql.STORED_STATE, asked)
-        state = State(integer(found[0]["rows"]), integer(found[0]["through"])) if found else None
         if not known:
-            return state, None, 0
-        return state, State(integer(known[0]["rows"]), integer(known[0]["through"])), integer(known[0]["version"])
+            return found, None, 0
+        return found, State(integer(known[0]["rows"]), integer(known[0]["through"])), integer(known[0]["version"])
 
     def _write(self, due: Due, state: State, summary: pa.Table) -> None:
         rows = stored_rows(summary, bucket_s=due.bucket_s, version_ns=self._clock.now_ns(), seen=state)

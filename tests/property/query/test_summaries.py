@@ -10,15 +10,14 @@ from hypothesis import strategies as st
 
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.bottlenecks.asking import BottlenecksRequest, bottlenecks
-from homeostat_server.query.rows import integer
 from homeostat_server.query.service_map.asking import MapRequest, service_map
 from homeostat_server.query.service_map.drawing import ServiceMap
 from homeostat_server.query.service_map.figures import Figures
 from homeostat_server.query.services.figures import list_services
-from homeostat_server.query.summaries import sql
-from homeostat_server.query.summaries.buckets import BUCKET_NS, bucket_of, starts
+from homeostat_server.query.summaries.buckets import BUCKET_NS
 from homeostat_server.query.summaries.form import stored_rows
-from homeostat_server.query.summaries.keeping import KeptSummaries, State
+from homeostat_server.query.summaries.freshness import found_buckets
+from homeostat_server.query.summaries.keeping import KeptSummaries
 from homeostat_server.query.summaries.reading import read_bucket
 from homeostat_server.query.summaries.window import Summaries
 from homeostat_server.query.window import Window
@@ -33,6 +32,7 @@ SETTINGS = settings(
 SECOND = 10**9
 BEGIN_NS = otlp.NOW_NS // BUCKET_NS * BUCKET_NS
 WHOLE = Window(BEGIN_NS - 2 * BUCKET_NS, BEGIN_NS + 4 * BUCKET_NS)
+LONG_AFTER_NS = otlp.NOW_NS + 10**6 * SECOND
 ATTRIBUTES = st.sampled_from(
     (
         (),
@@ -54,16 +54,24 @@ class World:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """Give traces that lie across buckets, with parents in any order, and now and then a span again."""
+def worlds(draw: st.DrawFn, *, near: bool = False) -> World:
+    """Give traces that lie across buckets, with parents in any order, and now and then a span again.
+
+    Args:
+        draw: of Hypothesis.
+        near: each trace lies in two buckets beside each other, few spans of one family before and after the border.
+    """
+    borders = [draw(st.integers(-1, 3)) * BUCKET_NS // SECOND if near else 0 for _ in range(5)]
+    family = 4 if near else 9
+    offsets = st.integers(-300, 299) if near else st.integers(-550, 1_100)
     spans = {}
-    for _ in range(draw(st.integers(1, 30))):
-        trace, span = draw(st.integers(1, 4)), draw(st.integers(1, 9))
+    for _ in range(draw(st.integers(12 if near else 1, 30))):
+        trace, span = draw(st.integers(1, 4)), draw(st.integers(1, family))
         spans[trace, span] = Said(
             trace=trace,
             span=span,
-            parent=draw(st.integers(0, 10)),
-            start_ns=BEGIN_NS + draw(st.one_of(st.integers(-2, 2), st.integers(-550, 1_100))) * SECOND,
+            parent=draw(st.integers(0, family + (not near))),
+            start_ns=BEGIN_NS + (borders[trace] + draw(st.one_of(st.integers(-2, 2), offsets))) * SECOND,
             duration_ns=draw(st.sampled_from((0, 5, 3 * SECOND, 40 * SECOND, 400 * SECOND))),
             service=draw(st.sampled_from(("shop", "till", "store"))),
             name=draw(st.sampled_from(("read", "write"))),
@@ -81,13 +89,11 @@ def worlds(draw: st.DrawFn) -> World:
 
 def sum_up(filled: FilledStore, tenant: Tenant, version_ns: int, *, slice_spans: int) -> None:
     """Store the summary of every bucket as it is now."""
-    for bucket_s in starts(WHOLE):
-        parameters = {"tenant": tenant, **bucket_of(bucket_s).parameters()}
-        for row in filled.store.read(tenant, sql.STATES, parameters):
-            state = State(integer(row["rows"]), integer(row["through"]))
-            made = read_bucket(filled.store, tenant=tenant, bucket_s=bucket_s, rows=state.rows, slice_spans=slice_spans)
-            rows = stored_rows(made, bucket_s=bucket_s, version_ns=version_ns, seen=state)
-            filled.store.insert_summaries(tenant, rows)
+    there = found_buckets(filled.store, tenant=tenant, window=WHOLE, now_s=LONG_AFTER_NS // SECOND, after_s=0)
+    for bucket_s, found in there.items():
+        made = read_bucket(filled.store, tenant=tenant, bucket_s=bucket_s, rows=found.rows, slice_spans=slice_spans)
+        rows = stored_rows(made, bucket_s=bucket_s, version_ns=version_ns, seen=found.state)
+        filled.store.insert_summaries(tenant, rows)
 
 
 def assert_figures(found: Figures, calls: slow_summaries.Calls, window: Window) -> None:
@@ -145,7 +151,7 @@ def test_answers_are_the_same_however_spans_came(
     """Of spans in several requests in any order, across buckets, before and after some were summed up and more came."""
     tenant = filled.new_tenant()
     kept = KeptSummaries()
-    summaries = Summaries(filled.store, tenant, kept)
+    summaries = Summaries(filled.store, tenant, kept, LONG_AFTER_NS)
     first, rest = world.batches[: len(world.batches) - late], world.batches[len(world.batches) - late :]
     for number, batch in enumerate(first):
         filled.insert(tenant, request(batch), received_ns=otlp.NOW_NS + number * SECOND)
@@ -153,7 +159,7 @@ def test_answers_are_the_same_however_spans_came(
     for number, batch in enumerate(rest):
         filled.insert(tenant, request(batch), received_ns=otlp.NOW_NS + (10 + number) * SECOND)
     if rest:
-        # What comes late into one bucket may be the parent of spans in another, of which the summary cannot tell.
+        # What comes late may belong to traces in buckets further away, whose summaries cannot tell.
         sum_up(filled, tenant, 2, slice_spans=1_000)
     settled = World(spans=[said for batch in world.batches for said in batch], batches=[])
     assert_answers(summaries, settled, WHOLE)
@@ -161,7 +167,30 @@ def test_answers_are_the_same_however_spans_came(
     begin = BEGIN_NS + chosen.randrange(-500, 900) * SECOND + chosen.randrange(3)
     assert_answers(summaries, settled, Window(begin, begin + chosen.randrange(1, 900) * SECOND))
     sum_up(filled, tenant, 3, slice_spans=slice_spans)
-    assert_answers(Summaries(filled.store, tenant, KeptSummaries()), settled, WHOLE)
+    assert_answers(Summaries(filled.store, tenant, KeptSummaries(), LONG_AFTER_NS), settled, WHOLE)
+
+
+@SETTINGS
+@given(world=worlds(near=True), late=st.integers(1, 4), last=st.sampled_from((-1, 0, 1)), stored=st.booleans())
+def test_late_spans_count_at_once_in_their_bucket_and_beside_it(
+    filled: FilledStore, world: World, *, late: int, last: int, stored: bool
+) -> None:
+    """Of traces across one border, one by one, in any order: what was stored or made before is not used again."""
+    tenant = filled.new_tenant()
+    summaries = Summaries(filled.store, tenant, KeptSummaries(), LONG_AFTER_NS)
+    # Those that began first come last, or those that began last, or any.
+    order = sorted((said for batch in world.batches for said in batch), key=lambda said: last * said.start_ns)
+    come = order[:-late]
+    if come:
+        filled.insert(tenant, request(come))
+    if stored:
+        sum_up(filled, tenant, 1, slice_spans=1_000)
+    else:
+        assert_answers(summaries, World(spans=come, batches=[]), WHOLE)
+    for number, said in enumerate(order[-late:]):
+        filled.insert(tenant, request([said]), received_ns=otlp.NOW_NS + (1 + number) * SECOND)
+        come.append(said)
+        assert_answers(summaries, World(spans=list(come), batches=[]), WHOLE)
 
 
 @SETTINGS

@@ -9,6 +9,7 @@ from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.service_map.asking import MapRequest, service_map
 from homeostat_server.query.summaries import window as windows
 from homeostat_server.query.summaries.buckets import BUCKET_NS
+from homeostat_server.query.summaries.freshness import SETTLED_S
 from homeostat_server.query.summaries.histograms import CELLS_MAX, Histograms, bins_of, values_of
 from homeostat_server.query.summaries.keeping import KeptSummaries, State
 from homeostat_server.query.summaries.peers import Peer, parse_peer
@@ -22,6 +23,7 @@ from tests.slow_traces import Said
 from tests.telemetry_store import FilledStore, filled_store
 
 BEGIN_NS = NOW_NS // BUCKET_NS * BUCKET_NS
+FIVE_MINUTES = Window(BEGIN_NS, BEGIN_NS + BUCKET_NS)
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +55,45 @@ def test_long_windows_trust_what_is_stored(filled: FilledStore) -> None:
     """Of more than six hours only what is not stored is looked for; the answer is the same."""
     tenant = filled.new_tenant()
     filled.insert(tenant, request(chain(1, 3)))
-    summaries = Summaries(filled.store, tenant, KeptSummaries())
+    summaries = Summaries(filled.store, tenant, KeptSummaries(), BEGIN_NS)
     day = Window(BEGIN_NS - 144 * BUCKET_NS, BEGIN_NS + 144 * BUCKET_NS)
     found = service_map(summaries, MapRequest(window=day))
     assert [node.figures.calls for node in getattr(found, "nodes", ())] == [3.0]
+
+
+def test_a_late_parent_in_the_bucket_before_is_seen_at_once(filled: FilledStore) -> None:
+    """What was made before it came is not used again."""
+    tenant, kept = filled.new_tenant(), KeptSummaries()
+    child = Said(trace=1, span=2, parent=1, start_ns=BEGIN_NS, duration_ns=10)
+    parent = Said(trace=1, span=1, parent=0, start_ns=BEGIN_NS - 1, duration_ns=20)
+    for spans, seen in (([child], 0.0), ([parent], 1.0)):
+        filled.insert(tenant, request(spans))
+        summaries = Summaries(filled.store, tenant, kept, BEGIN_NS)
+        assert summaries.of(FIVE_MINUTES, ["child_spans_seen"])["child_spans_seen"].to_pylist() == [seen]
+
+
+def test_what_comes_into_the_next_bucket_counts_when_that_is_closed(filled: FilledStore) -> None:
+    """While it grows, what was made stays; with it, the rest of a trace is on the path that began before."""
+    tenant, kept = filled.new_tenant(), KeptSummaries()
+    settled_ns = BEGIN_NS + 2 * BUCKET_NS + SETTLED_S * 10**9
+
+    def on_path(now_ns: int) -> list[list[float]]:
+        summaries = Summaries(filled.store, tenant, kept, now_ns)
+        found: list[list[float]] = summaries.of(FIVE_MINUTES, ["work_on_path"])["work_on_path"].to_pylist()
+        return found
+
+    filled.insert(tenant, request([Said(trace=1, span=1, parent=0, start_ns=BEGIN_NS, duration_ns=2 * BUCKET_NS)]))
+    assert on_path(settled_ns - 1) == [[1.0]]
+    filled.insert(tenant, request([Said(trace=1, span=2, parent=1, start_ns=BEGIN_NS + BUCKET_NS, duration_ns=10)]))
+    assert on_path(settled_ns - 1) == [[1.0]]
+    assert on_path(settled_ns) == [[2.0]]
 
 
 def test_more_than_can_be_made_for_a_question_is_refused() -> None:
     """It says so, rather than to answer from less."""
     store = MemoryStore()
     store.rows = [{"bucket_s": BEGIN_NS // 10**9, "rows": windows.MADE_SPANS_MAX + 1, "through": 1}]
-    summaries = _NothingStored(store, Tenant("shop"), KeptSummaries())
+    summaries = _NothingStored(store, Tenant("shop"), KeptSummaries(), BEGIN_NS)
     with pytest.raises(QueryLimit, match="summed up"):
         summaries.of(Window(BEGIN_NS, BEGIN_NS + BUCKET_NS), ["spans"])
 

@@ -1,5 +1,6 @@
 from homeostat_server.model.tenant import Tenant
-from homeostat_server.rollups.due import AHEAD_S, DAY_S, LATENESS_S, OVERLAP_S, Due, DueBuckets
+from homeostat_server.query.summaries.freshness import LATENESS_S
+from homeostat_server.rollups.due import AHEAD_S, DAY_S, OVERLAP_S, Due, DueBuckets
 from homeostat_server.store.ports import TouchedBucket
 
 NOW_S = 1_800_000_000
@@ -12,21 +13,35 @@ def touched(bucket_s: int, *, received_s: int = NOW_S) -> TouchedBucket:
 
 
 def test_a_bucket_is_due_when_it_is_closed() -> None:
-    """Two minutes after its end, and once."""
+    """Two minutes after its end, and once more when the next one is closed: its traces may go on there."""
     due = DueBuckets(now_s=NOW_S, days=0)
-    due.found([touched(NOW_S)], now_s=NOW_S)
+    due.found([touched(NOW_S)], now_s=NOW_S, is_past=True)
     closed_s = NOW_S + 300 + LATENESS_S
     assert due.take(now_s=closed_s - 1) is None
-    assert due.take(now_s=closed_s) == Due(NOW_S, SHOP)
-    assert due.take(now_s=closed_s) is None
+    for moment_s in (closed_s, closed_s + 300):
+        assert due.take(now_s=moment_s) == Due(NOW_S, SHOP)
+        assert due.take(now_s=moment_s) is None
+    assert due.take(now_s=closed_s + 600) is None
 
 
 def test_the_newest_bucket_comes_first() -> None:
     """People ask about what was just now."""
     due = DueBuckets(now_s=NOW_S, days=0)
-    due.found([touched(NOW_S - 3_000), touched(NOW_S - 900), touched(NOW_S - 6_000)], now_s=NOW_S)
+    due.found([touched(NOW_S - 3_000), touched(NOW_S - 900), touched(NOW_S - 6_000)], now_s=NOW_S, is_past=True)
     taken = [due.take(now_s=NOW_S) for _ in range(3)]
     assert [one.bucket_s for one in taken if one] == [NOW_S - 900, NOW_S - 3_000, NOW_S - 6_000]
+
+
+def test_new_spans_make_the_buckets_beside_theirs_due() -> None:
+    """The one before when the bucket is closed: it does not have to be looked at while the bucket grows."""
+    due = DueBuckets(now_s=NOW_S, days=0)
+    due.found([touched(NOW_S)], now_s=NOW_S)
+    closed_s = NOW_S + 300 + LATENESS_S
+    assert due.take(now_s=closed_s - 1) is None
+    taken = [due.take(now_s=closed_s) for _ in range(3)]
+    assert taken == [Due(NOW_S, SHOP), Due(NOW_S - 300, SHOP), None]
+    assert due.take(now_s=closed_s + 300) == Due(NOW_S + 300, SHOP)
+    assert due.take(now_s=closed_s + 300) == Due(NOW_S, SHOP)
 
 
 def test_what_is_postponed_waits() -> None:

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -6,6 +7,7 @@ import pytest
 from homeostat_server.exceptions import StoreUnavailable
 from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.summaries.form import FORM
+from homeostat_server.query.summaries.freshness import LATENESS_S
 from homeostat_server.rollups.rounds import LOOK_EVERY_S, Rollups
 from homeostat_server.runtime.telemetry import Telemetry
 from homeostat_server.runtime.testing import ManualClock
@@ -89,6 +91,41 @@ def test_late_spans_make_a_new_version(filled: FilledStore) -> None:
     run.clock.advance(600)
     run.work()
     assert [row["rows"] for row in versions(filled, tenant)] == [1, 2]
+
+
+def test_late_spans_make_new_versions_of_the_buckets_beside_theirs(filled: FilledStore) -> None:
+    """Once: that a summary was made again is no reason to make the next one again."""
+    tenant = filled.new_tenant()
+    every = [BUCKET_S + 300 * number for number in range(-2, 3)]
+    for number, start_s in enumerate(every):
+        filled.insert(tenant, traces(span(start_time_unix_nano=start_s * 10**9, span_id=bytes([number + 1] * 8))))
+    run = run_over(filled)
+    run.work()
+    assert run.count("summed") == 5
+    late = traces(span(start_time_unix_nano=BUCKET_S * 10**9 + 1, span_id=b"12345678"))
+    filled.insert(tenant, late, received_ns=run.clock.now_ns())
+    for _ in range(3):
+        run.clock.advance(600)
+        run.work()
+    made = Counter(row["bucket_s"] for row in versions(filled, tenant))
+    assert [made[start_s] for start_s in every] == [1, 2, 2, 2, 1]
+
+
+def test_a_bucket_is_summed_up_once_more_when_the_next_one_is_closed(filled: FilledStore) -> None:
+    """Whatever comes into the next one while that is open makes no work for it."""
+    tenant = filled.new_tenant()
+    filled.insert(tenant, traces(span(start_time_unix_nano=BUCKET_S * 10**9)))
+    clock, counted = ManualClock(now_ns=(BUCKET_S + 300 + LATENESS_S) * 10**9), Telemetry()
+    run = Run(Rollups(filled.store, clock=clock, telemetry=counted, days=2, is_behind=lambda: False), clock, counted)
+    for number in range(4):
+        after = span(start_time_unix_nano=(BUCKET_S + 300) * 10**9, span_id=bytes([number + 1] * 8))
+        filled.insert(tenant, traces(after), received_ns=clock.now_ns())
+        run.work()
+        assert run.count("summed") == 1
+    for _ in range(4):
+        clock.advance(300)
+        run.work()
+    assert Counter(row["bucket_s"] for row in versions(filled, tenant)) == {BUCKET_S: 2, BUCKET_S + 300: 1}
 
 
 def test_nothing_is_done_while_rows_wait(filled: FilledStore) -> None:

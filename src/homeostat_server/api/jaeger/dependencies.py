@@ -28,10 +28,11 @@ def jaeger_dependencies_router(reading: Reading, kept: KeptSummaries) -> APIRout
     async def dependencies(
         request: Request, principal: Annotated[Principal, caller], asked: Annotated[DependenciesParameters, Query()]
     ) -> Response:
-        window = asked.window(now_ns=reading.clock.now_ns())
+        now_ns = reading.clock.now_ns()
+        window = asked.window(now_ns=now_ns)
 
         def ask(reader: TelemetryReader) -> list[dict[str, Any]]:
-            drawn = service_map(Summaries(reader, principal.tenant, kept), MapRequest(window=window))
+            drawn = service_map(Summaries(reader, principal.tenant, kept, now_ns), MapRequest(window=window))
             assert isinstance(drawn, ServiceMap)  # it is compared with none
             return _links(drawn, asked.service)
 

@@ -98,7 +98,7 @@ def stored_rows(summary: pa.Table, *, bucket_s: int, version_ns: int, seen: Stat
         summary: with all columns of `SCHEMA`.
         bucket_s: when the bucket begins.
         version_ns: when the summary was made; a newer one takes the place of an older one.
-        seen: which rows of the bucket it has seen.
+        seen: which rows of the bucket and its neighbours it has seen.
     """
     count = summary.num_rows
     beside = {

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +16,7 @@ KEPT_BYTES: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Hold which rows of a bucket there are, or which a summary has seen: how many, and the last segment."""
+    """Hold which rows of a bucket and those beside it there are, or a summary has seen: how many, the last segment."""
 
     rows: int
     through: int
@@ -23,6 +24,11 @@ class State:
     def covers(self, other: "State") -> bool:
         """Say whether nothing came since; rows that have gone, because their time was over, are no reason to forget."""
         return self.rows >= other.rows and self.through >= other.through
+
+    def with_rows_of(self, others: Iterable["State"]) -> "State":
+        """Return the state of these rows and those of others."""
+        every = [self, *others]
+        return State(sum(one.rows for one in every), max(one.through for one in every))
 
 
 class KeptSummaries:

@@ -117,7 +117,7 @@ WHERE {during()}
 GROUP BY bucket_s
 ORDER BY bucket_s
 """.strip()
-"""What there is of each bucket: when neither number has grown since a summary was made, the summary is right."""
+"""What there is of each bucket; `freshness` says what of it makes a summary old."""
 
 
 def stored(columns: str) -> str:

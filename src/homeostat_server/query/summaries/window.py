@@ -8,12 +8,13 @@ import pyarrow as pa
 
 from homeostat_server.exceptions import QueryLimit
 from homeostat_server.model.tenant import Tenant
-from homeostat_server.query.rows import integer
 from homeostat_server.query.summaries import sql
-from homeostat_server.query.summaries.buckets import BUCKET_NS, bucket_of, starts
+from homeostat_server.query.summaries.buckets import bucket_of, starts
 from homeostat_server.query.summaries.form import FORM, SCHEMA
+from homeostat_server.query.summaries.freshness import SETTLED_S, Found, found_buckets
 from homeostat_server.query.summaries.keeping import KeptSummaries, State
 from homeostat_server.query.summaries.reading import read_bucket
+from homeostat_server.query.times import NS_PER_S
 from homeostat_server.query.window import Window
 from homeostat_server.store.ports import Parameter, TelemetryReader
 
@@ -29,11 +30,12 @@ STORED_BUCKETS: Final = 288
 
 @dataclass(frozen=True, slots=True)
 class Summaries:
-    """Read the summaries of a tenant; made for one question."""
+    """Read the summaries of a tenant; made for one question, at a moment that says which buckets are closed."""
 
     reader: TelemetryReader
     tenant: Tenant
     kept: KeptSummaries
+    now_ns: int
 
     def of(self, window: Window, columns: Iterable[str]) -> pa.Table:
         """Return these columns of the summaries of a window, rows in any number.
@@ -45,18 +47,18 @@ class Summaries:
         stored = self._stored(window, wanted)
         made: list[pa.Table] = []
         spans = 0
-        for bucket_s, state in self._states(window, stored).items():
-            if bucket_s in stored and stored[bucket_s][0].covers(state) and _is_whole(bucket_s, window):
+        for bucket_s, found in self._found(window, stored).items():
+            if bucket_s in stored and stored[bucket_s][0].covers(found.state) and _is_whole(bucket_s, window):
                 continue
             stored.pop(bucket_s, None)
-            spans += state.rows
+            spans += found.rows
             if spans > MADE_SPANS_MAX:
                 raise QueryLimit(
                     "sum up a window",
                     value=f"more than {MADE_SPANS_MAX} spans of it have not been summed up yet",
                     hint="Ask for a shorter window, or again later: spans are summed up some minutes after they came.",
                 )
-            made.append(self._made(window, bucket_s, state).select(wanted))
+            made.append(self._made(window, bucket_s, found).select(wanted))
         whole = [table for bucket_s, (_, table) in stored.items() if _is_whole(bucket_s, window)]
         schema = pa.schema([SCHEMA.field(name) for name in wanted])
         return pa.concat_tables([schema.empty_table(), *whole, *made])
@@ -77,8 +79,8 @@ class Summaries:
             found.update(_by_bucket(table, schema))
         return found
 
-    def _states(self, window: Window, stored: Mapping[int, tuple[State, pa.Table]]) -> dict[int, State]:
-        """Return the state of each bucket that has spans and may differ from what is stored."""
+    def _found(self, window: Window, stored: Mapping[int, tuple[State, pa.Table]]) -> dict[int, Found]:
+        """Return what there is of each bucket that has spans and may differ from what is stored."""
         buckets = list(starts(window))
         looked_at = window
         if len(buckets) > CHECKED_BUCKETS_MAX:
@@ -86,23 +88,19 @@ class Summaries:
             if not missing:
                 return {}
             looked_at = Window(bucket_of(missing[0]).start_ns, bucket_of(missing[-1]).end_ns)
-        # A part of a bucket is compared as a whole, so the states are those of whole buckets.
-        first = looked_at.start_ns // BUCKET_NS * BUCKET_NS
-        last = -(-looked_at.end_ns // BUCKET_NS) * BUCKET_NS
-        rows = self.reader.read(
-            self.tenant, sql.STATES, {"tenant": self.tenant, "first_ns": first, "last_ns": last - 1}
+        return found_buckets(
+            self.reader, tenant=self.tenant, window=looked_at, now_s=self.now_ns // NS_PER_S, after_s=SETTLED_S
         )
-        return {integer(row["bucket_s"]): State(integer(row["rows"]), integer(row["through"])) for row in rows}
 
-    def _made(self, window: Window, bucket_s: int, state: State) -> pa.Table:
+    def _made(self, window: Window, bucket_s: int, found: Found) -> pa.Table:
         if not _is_whole(bucket_s, window):
             bucket = bucket_of(bucket_s)
             part = Window(max(window.start_ns, bucket.start_ns), min(window.end_ns, bucket.end_ns))
-            return read_bucket(self.reader, tenant=self.tenant, bucket_s=bucket_s, rows=state.rows, counted=part)
-        summary = self.kept.get(self.tenant, bucket_s, state)
+            return read_bucket(self.reader, tenant=self.tenant, bucket_s=bucket_s, rows=found.rows, counted=part)
+        summary = self.kept.get(self.tenant, bucket_s, found.state)
         if summary is None:
-            summary = read_bucket(self.reader, tenant=self.tenant, bucket_s=bucket_s, rows=state.rows)
-            self.kept.put(self.tenant, bucket_s, state, summary)
+            summary = read_bucket(self.reader, tenant=self.tenant, bucket_s=bucket_s, rows=found.rows)
+            self.kept.put(self.tenant, bucket_s, found.state, summary)
         return summary
 
 

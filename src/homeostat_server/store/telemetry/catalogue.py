@@ -164,7 +164,7 @@ TRACE_SUMMARIES: Final = Table(
         Column("part", "UInt16"),
         Column("parts", "UInt16"),
         Column("form", "UInt16"),
-        Column("rows", "UInt64"),  # how many spans of the bucket were seen, and the last segment among them
+        Column("rows", "UInt64"),  # spans seen of it and the buckets beside it, and the last segment
         Column("through", "UInt64"),
         Column("node_service", WORDS),
         Column("node_entry", "Array(UInt8)"),
