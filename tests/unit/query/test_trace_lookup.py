@@ -2,6 +2,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from homeostat_server.exceptions import InvalidRequest, NotFound
+from homeostat_server.model.tenant import Tenant
 from homeostat_server.query.traces.lookup import (
     Piece,
     Place,
@@ -10,8 +11,10 @@ from homeostat_server.query.traces.lookup import (
     find_trace,
     parse_trace_id,
     read_piece,
+    rehearse,
 )
 from homeostat_server.query.traces.messages import traces_data
+from homeostat_server.store.testing import MemoryStore
 from tests import otlp
 from tests.otlp import NOW_NS, TRACE_ID
 from tests.telemetry_store import FilledStore
@@ -34,6 +37,13 @@ def test_an_unknown_trace_is_not_found(filled: FilledStore) -> None:
     """No trace, no answer: an empty one would say that the trace has no spans."""
     with pytest.raises(NotFound, match="find the trace"):
         find_trace(filled.store, tenant=filled.new_tenant(), trace_id="ab" * 16)
+
+
+def test_a_rehearsal_asks_what_a_look_up_asks() -> None:
+    """Where the trace is, and its spans; it finds nothing and says nothing."""
+    store = MemoryStore()
+    rehearse(store, tenant=Tenant("a"), now_ns=NOW_NS)
+    assert [question.parameters["trace_id"] for question in store.questions] == ["0" * 32] * 2
 
 
 def test_a_trace_of_another_tenant_is_not_found(filled: FilledStore) -> None:

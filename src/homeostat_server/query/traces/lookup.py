@@ -23,6 +23,9 @@ SPANS_PER_PIECE: Final = 2_000
 SPANS_MAX: Final = 100_000
 """Of one answer. It is what the largest trace in our tests has; a browser shows no more of it at once."""
 
+NOBODYS_TRACE: Final = "0" * 32
+"""An id that no trace has: W3C and OTLP call it invalid."""
+
 _TRACE_ID: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -147,6 +150,13 @@ def _next_rows(reader: TelemetryReader, trace: StoredTrace, *, after: Place | No
 def count_spans(reader: TelemetryReader, trace: StoredTrace) -> int:
     """Return how many spans a trace has."""
     return integer(reader.read(trace.tenant, sql.SPAN_COUNT, trace.parameters())[0]["spans"])
+
+
+def rehearse(reader: TelemetryReader, *, tenant: Tenant, now_ns: int) -> None:
+    """Look for a trace that nobody has: the first real look-up then finds the engine's session and indexes ready."""
+    bounds_of_trace(reader, tenant=tenant, trace_id=NOBODYS_TRACE)
+    nowhere = StoredTrace(tenant=tenant, trace_id=NOBODYS_TRACE, first_ns=now_ns, last_ns=now_ns)
+    read_piece(reader, nowhere, after=None, spans_max=1)
 
 
 def not_found(trace_id: str) -> NotFound:
